@@ -1,0 +1,133 @@
+"""Wire protocols, sans-io: each is one module, used on the client side AND the provider side.
+
+A dialect works on :class:`Call` and :class:`Reply`, not on bare JSON, because some protocols keep the
+model in the URL and the version in a header. It is pure: bytes, sockets and clocks are elsewhere. Each
+module has six sections in this order: WIRE (docstring: vendor pages and the date they were read),
+REQUEST IN, REQUEST OUT, ANSWER IN, ANSWER OUT, FAILURE; it ends in ``DIALECT = ...``.
+
+Two tempers in one codec: ``read_request`` is strict (a client gets a 400 with the JSON path),
+``read_answer`` and ``reader`` are lenient (a provider's unknown field is kept, an unknown event is an
+Opaque part, a wrong type is left where it was).
+
+Losses: whatever a crossing drops or approximates is declared on the Call, the Reply or the writer that
+dropped it. A codec that cannot carry what the model would *see* or the *shape* of the answer refuses
+with ``unsupported()`` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from dragoman.core.events import Event, Response
+from dragoman.core.extras import Json, Loss
+from dragoman.core.failure import Failure
+from dragoman.core.request import Request
+from dragoman.dialects.framing import Frame, Framing
+
+Task = Literal["generate", "count"]
+"""What an endpoint asks for: an answer, or the number of input tokens."""
+
+Amend = Callable[[Json], Json]
+"""A provider's quirk: rewrites one JSON body or stream chunk into what its dialect says."""
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One HTTP request. Header names are lower case; ``body`` is decoded JSON, or None.
+
+    On the provider side ``path`` is relative to the provider's base URL, which ends in the version
+    (``https://api.openai.com/v1`` + ``/chat/completions``), and headers are only those that belong to
+    the protocol: authentication is added later.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    body: Json = None
+    losses: tuple[Loss, ...] = ()
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One HTTP answer. A body that is not JSON is a str, cut to a few hundred characters."""
+
+    status: int
+    headers: Mapping[str, str] = {}
+    body: Json = None
+    losses: tuple[Loss, ...] = ()
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a dialect is served: ``path`` is the public one, version included."""
+
+    method: str
+    path: str
+    task: Task
+
+
+class StreamReader(Protocol):
+    """Turns the frames of one provider's stream into events; one per stream."""
+
+    def feed(self, frame: Frame) -> list[Event]:
+        """Return the events `frame` completes; raise Failure for an error frame."""
+
+    def close(self) -> list[Event]:
+        """Return what is left at end of stream; raise ``truncated()`` if the terminator never came."""
+
+
+class StreamWriter(Protocol):
+    """Turns events into the frames one client reads; one per stream."""
+
+    losses: list[Loss]
+
+    def feed(self, event: Event) -> list[Frame]:
+        """Return the frames that tell `event`. The frames of End include the terminator."""
+
+    def fail(self, failure: Failure) -> list[Frame]:
+        """Return the frames that end a begun stream as an error no SDK takes for success."""
+
+    def keepalive(self) -> bytes:
+        """Return bytes this dialect's own SDK survives and ignores while nothing else is sent."""
+
+
+class Dialect(Protocol):
+    """A wire protocol, both directions."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    framing: Framing
+
+    def read_request(self, call: Call) -> Request:
+        """Read a client's request, strictly; raise ``invalid()`` with the JSON path of a fault."""
+
+    def write_request(self, request: Request) -> Call:
+        """Write a request for a provider; declare losses, refuse what cannot be said honestly."""
+
+    def write_count(self, request: Request) -> Call | None:
+        """Write a token-count request, or return None where the protocol has none."""
+
+    def read_count(self, reply: Reply) -> int:
+        """Read the answer to :meth:`write_count`."""
+
+    def write_counted(self, tokens: int) -> Reply:
+        """Write the answer to a client's token-count request."""
+
+    def read_answer(self, reply: Reply) -> Response:
+        """Read a provider's unary 200 answer, leniently; raise Failure for an error in disguise."""
+
+    def write_answer(self, response: Response, request: Request) -> Reply:
+        """Write a unary answer for the client that asked `request`."""
+
+    def reader(self, amend: Amend | None = None) -> StreamReader:
+        """Return a new reader; `amend` is applied to each chunk's JSON first."""
+
+    def writer(self, request: Request) -> StreamWriter:
+        """Return a new writer for the client that asked `request`."""
+
+    def read_failure(self, reply: Reply) -> Failure:
+        """Read a provider's non-2xx answer: kind, retry, code, delay."""
+
+    def write_failure(self, failure: Failure) -> Reply:
+        """Write a failure the way this dialect's SDKs map to their exception classes."""

@@ -1,0 +1,125 @@
+"""The outside world, as data: who serves which models, where, and with what deviations.
+
+    Provider   a row: base URL, dialect, how to sign, which quirks      catalog.toml
+    Model      a row: limits, abilities, who offers it at what price    models.toml
+
+A provider needs no Python: a table here, or in the operator's own ``dragoman.toml``. What no table can
+say is a named quirk (``quirks.py``); what a model cannot do is its row's business (``fit.py``), never a
+codec's ``if``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from dragoman.core.usage import Price
+
+Input = Literal["text", "image", "audio", "video", "document"]
+
+
+class Auth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a call is signed.
+
+    Attributes:
+        scheme: ``bearer`` sends ``Authorization: Bearer KEY``; ``header`` sends KEY in `header`;
+            ``none`` sends nothing, unless a key is configured all the same (then bearer).
+        env: Environment names that may hold the key, first found wins.
+        header: Header name for scheme ``header``, lower case.
+    """
+
+    scheme: Literal["none", "bearer", "header"] = "bearer"
+    env: tuple[str, ...] = ()
+    header: str = ""
+
+
+class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One upstream service.
+
+    Attributes:
+        name: Its name in targets (``groq/llama-3.1-8b-instant``).
+        title: Its name for people.
+        dialect: The wire protocol it speaks.
+        base_url: Ends in the version (``https://api.openai.com/v1``); "" while it is not known.
+        base_url_env: Environment names that replace `base_url`, first found wins.
+        base_url_suffix: Appended to a value from `base_url_env` that does not end in it already
+            (``OLLAMA_BASE_URL=http://host:11434`` + ``/v1``).
+        auth: How calls are signed.
+        key: The credential, once configuration has found it. Never printed, never logged.
+        keyless: Works without a key (a local server): ready as soon as it has a base URL of its own
+            choosing.
+        headers: Sent with every call (protocol or attribution headers, no secrets).
+        quirks: Names of functions in ``quirks.py``, applied in order.
+        open_models: Accepts model names that no row of models.toml lists.
+        docs: The vendor's API page.
+        notes: What an operator should know; one sentence.
+    """
+
+    name: str
+    dialect: str
+    base_url: str = ""
+    title: str = ""
+    base_url_env: tuple[str, ...] = ()
+    base_url_suffix: str = ""
+    auth: Auth = Auth()
+    key: str | None = None
+    keyless: bool = False
+    headers: dict[str, str] = {}
+    quirks: tuple[str, ...] = ()
+    open_models: bool = True
+    enabled: bool = True
+    docs: str = ""
+    notes: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls can be made: switched on, an address, and a key where one is needed."""
+        return self.enabled and bool(self.base_url) and (self.keyless or self.key is not None)
+
+    def __repr__(self) -> str:
+        return f"Provider({self.name}, {self.dialect}, {self.base_url}, key={'set' if self.key else 'none'})"
+
+
+class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider serves a model: under which name, at what price (None: unknown, never zero)."""
+
+    provider: str
+    name: str
+    price: Price | None = None
+
+
+class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One model: what it can do and who offers it.
+
+    Attributes:
+        id: The bare name clients use (``claude-opus-4-8``).
+        offers: Who serves it, in order of preference.
+        context: Tokens input and output may have together; None where unknown.
+        max_output: Tokens an answer may have; None where unknown.
+        inputs: Kinds of content it reads.
+        task: What it is for; only ``generate`` models are routed by the generation line.
+        tools: It can call tools.
+        formats: Structured output it can be held to.
+        reasoning: How thinking is asked for: not at all, by effort level, by token budget
+            (Anthropic ``enabled``), or adaptively (Anthropic ``adaptive``).
+        efforts: Levels it accepts, when `reasoning` is by effort or adaptive.
+        sampling: It accepts temperature, top_p, top_k and penalties.
+        system: It accepts a system message.
+        retired: Its provider no longer serves it; kept so that the name is recognised.
+    """
+
+    id: str
+    title: str = ""
+    offers: tuple[Offer, ...] = ()
+    context: int | None = None
+    max_output: int | None = None
+    inputs: tuple[Input, ...] = ("text",)
+    task: Literal["generate", "embed", "rerank", "moderate"] = "generate"
+    tools: bool = True
+    formats: tuple[Literal["json", "json_schema"], ...] = ("json", "json_schema")
+    reasoning: Literal["none", "effort", "budget", "adaptive"] = "none"
+    efforts: tuple[str, ...] = ()
+    sampling: bool = True
+    system: bool = True
+    retired: bool = False
