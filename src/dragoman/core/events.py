@@ -159,7 +159,7 @@ class Folder:
     __slots__ = ("_choices", "_end", "_parts", "_start", "_stops", "_tails", "_texts")
 
     def __init__(self) -> None:
-        self._start = Start("", "")
+        self._start: Start | None = None
         self._parts: dict[int, Part] = {}
         self._choices: dict[int, int] = {}
         self._texts: dict[int, list[str]] = {}
@@ -193,7 +193,17 @@ class Folder:
         """The usage known so far: the final one once it came, else what Start told."""
         if self._end is not None and self._end.usage is not None:
             return self._end.usage
-        return self._start.usage
+        return self._start.usage if self._start is not None else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was written at all."""
+        return self._start is not None or bool(self._parts)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is complete."""
+        return self._end is not None
 
     @property
     def written(self) -> int:
@@ -210,7 +220,7 @@ class Folder:
             Choice(tuple(found), self._stops.get(choice, Stop("error", choice)), choice)
             for choice, found in sorted(parts.items())
         )
-        start = self._start
+        start = self._start or Start("", "")
         end_extras = self._end.extras if self._end is not None else None
         return Response(
             start.id, start.model, choices, self.usage, start.created_at, _merged(start.extras, end_extras)

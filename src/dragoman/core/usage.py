@@ -100,11 +100,14 @@ def count(value: object) -> int:
     return int(value) if 0 <= value < 1e12 else 0
 
 
-class Price(msgspec.Struct, frozen=True, omit_defaults=True):
+class Price(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """US dollars for a million tokens of each counter.
 
     A counter without a price of its own falls back: cached and audio input to ``input``, reasoning
     and audio output to ``output``, the long cache write to the short one.
+
+    Attributes:
+        long_after: A request that reads more tokens than this is charged by `long` instead, all of it.
     """
 
     input: Decimal
@@ -115,6 +118,8 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: Decimal | None = None
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
+    long_after: int | None = None
+    long: Price | None = None
 
 
 MILLION = Decimal(1_000_000)
@@ -129,6 +134,8 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
         return usage.cost
     if price is None:
         return None
+    if price.long is not None and price.long_after is not None and usage.total_input > price.long_after:
+        price = price.long
     write = price.cache_write if price.cache_write is not None else price.input
     lines = (
         (usage.input, price.input),
@@ -164,3 +171,11 @@ def dollars(value: float | str) -> Decimal | None:
 
 def _or(first: Decimal | None, second: Decimal) -> Decimal:
     return second if first is None else first
+
+
+def estimate(characters: int) -> int:
+    """Return a token count for so many characters of text: four to a token, rounded up.
+
+    Only for what no provider counted (an answer cut off before its usage); marked `estimated`.
+    """
+    return (characters + 3) // 4

@@ -92,6 +92,12 @@ class StreamWriter(Protocol):
         """Return bytes this dialect's own SDK survives and ignores while nothing else is sent."""
 
 
+def framing_of(dialect: Dialect, writer: StreamWriter) -> Framing:
+    """Return how the frames of `writer` reach its client: in its own framing if it has one."""
+    own: Framing | None = getattr(writer, "framing", None)
+    return own or dialect.framing
+
+
 class Dialect(Protocol):
     """A wire protocol, both directions."""
 

@@ -96,6 +96,22 @@ class Fields:
         value = self._take(name, dict, "an object")
         return None if value is None else Fields(value, self.path(name), strict=self.strict)
 
+    def need_object(self, name: str) -> Fields:
+        """Take an object that must be there; lenient: an empty one stands in."""
+        inner = self.object(name)
+        if inner is None:
+            self.missing(name)
+        return inner or Fields({}, self.path(name), strict=self.strict)
+
+    def leave(self, name: str, inner: Fields) -> None:
+        """Put back what nobody took of the object `name`, if anything is left."""
+        if inner.rest:
+            self.rest[name] = inner.rest
+
+    def words(self, name: str) -> str | None:
+        """Take a string that says something; an empty one stays in the rest."""
+        return None if self.rest.get(name) == "" else self.text(name)
+
     def array(self, name: str) -> list[Json] | None:
         """Take an array."""
         value: list[Json] | None = self._take(name, list, "an array")

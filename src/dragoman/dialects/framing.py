@@ -1,4 +1,4 @@
-"""Framing: bytes <-> frames. Server-sent events and newline-delimited JSON.
+"""Framing: bytes <-> frames. Server-sent events, newline-delimited JSON, one streamed JSON array.
 
 SSE is read as the WHATWG text says (https://html.spec.whatwg.org/multipage/server-sent-events.html,
 read 2026-11-21): a line ends in LF, CR or CRLF; one leading BOM is dropped; a line that starts with a
@@ -10,11 +10,16 @@ and ``id``/``retry`` are ignored because nobody reconnects here.
 Lines are split on the *bytes* CR and LF only. U+2028, U+2029 and U+0085 occur unescaped inside JSON
 strings, and any Unicode-aware splitter would cut there.
 
+A JSON array is a framing too (Gemini without ``alt=sse``): each element is a frame. Its brackets and
+commas depend on what was written before, so the writer of such a stream has a :class:`JsonArray` of its own,
+which wins over its dialect's framing (:func:`dragoman.dialects.framing_of`).
+
 Any split of the same bytes gives the same frames: that is a law, tested at every offset.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import msgspec
@@ -150,6 +155,77 @@ class NdjsonDecoder:
         """Return the last frame, if the stream ended without its newline."""
         line, self._buffer = self._buffer.strip(), b""
         return [Frame(line)] if line else []
+
+
+TOKEN = re.compile(rb'\\.|["{}]', re.DOTALL)
+"""What decides where an object ends: an escape, a string's border, a brace."""
+
+
+class JsonArrayDecoder:
+    """Cuts a streamed JSON array into frames, one for each object in it.
+
+    Only objects are looked for, so a bare object (an error instead of an array) is a frame as well.
+    """
+
+    __slots__ = ("_at", "_begin", "_buffer", "_depth", "_max", "_quoted")
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._buffer = b""
+        self._at = 0  # up to where it was looked at
+        self._begin = 0  # where the open object began
+        self._depth = 0
+        self._quoted = False
+        self._max = max_frame
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """Return the frames `chunk` completes."""
+        buffer = self._buffer + chunk
+        frames: list[Frame] = []
+        for found in TOKEN.finditer(buffer, self._at):
+            self._at, token = found.end(), found[0]
+            if token == b'"':
+                self._quoted = not self._quoted
+            elif self._quoted:
+                continue
+            elif token == b"{":
+                self._begin = self._begin if self._depth else found.start()
+                self._depth += 1
+            elif token == b"}" and self._depth:
+                self._depth -= 1
+                if not self._depth:
+                    frames.append(Frame(buffer[self._begin : found.end()]))
+        # A backslash at the very end is half an escape; it is looked at again with its other half.
+        seen = len(buffer) - (buffer.endswith(b"\\") and self._at < len(buffer))
+        begin = self._begin if self._depth else seen
+        self._buffer, self._at, self._begin = buffer[begin:], seen - begin, 0
+        if len(self._buffer) > self._max:
+            raise malformed(f"the provider sent a stream element of more than {self._max} bytes")
+        return frames
+
+    def close(self) -> list[Frame]:
+        """Return nothing: an object without its end is no frame."""
+        return []
+
+
+class JsonArray:
+    """Puts frames into one JSON array; a framing of one stream. A frame without data ends the array."""
+
+    content_type = "application/json; charset=utf-8"
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def decoder(self, *, max_frame: int = MAX_FRAME) -> Decoder:
+        """Return a new decoder."""
+        return JsonArrayDecoder(max_frame)
+
+    def encode(self, frame: Frame) -> bytes:
+        """Return the next element behind its bracket or comma, or the end of the array."""
+        lead = b",\r\n" if self._begun else b"["
+        self._begun = True
+        if frame.data:
+            return lead + frame.data
+        return b"[]" if lead == b"[" else b"\r\n]"
 
 
 class _Sse:

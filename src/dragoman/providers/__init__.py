@@ -14,17 +14,19 @@ from typing import Literal
 
 import msgspec
 
+from dragoman.core.request import Effort
 from dragoman.core.usage import Price
 
 Input = Literal["text", "image", "audio", "video", "document"]
+Shape = Literal["json", "json_schema"]
 
 
-class Auth(msgspec.Struct, frozen=True, omit_defaults=True):
+class Auth(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a call is signed.
 
     Attributes:
         scheme: ``bearer`` sends ``Authorization: Bearer KEY``; ``header`` sends KEY in `header`;
-            ``none`` sends nothing, unless a key is configured all the same (then bearer).
+            ``none`` wants no key of its own: one configured all the same goes as bearer.
         env: Environment names that may hold the key, first found wins.
         header: Header name for scheme ``header``, lower case.
     """
@@ -34,7 +36,7 @@ class Auth(msgspec.Struct, frozen=True, omit_defaults=True):
     header: str = ""
 
 
-class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """One upstream service.
 
     Attributes:
@@ -81,20 +83,36 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return f"Provider({self.name}, {self.dialect}, {self.base_url}, key={'set' if self.key else 'none'})"
 
 
-class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A provider serves a model: under which name, at what price (None: unknown, never zero)."""
+class Offer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A provider serves a model.
+
+    Attributes:
+        provider: Who.
+        name: The model's name there.
+        price: What it costs there; None: unknown, never zero.
+        context: What it has there, where that differs from the model's row; so the rest.
+        max_output: As `context`.
+        efforts: As `context`.
+        formats: As `context`.
+    """
 
     provider: str
     name: str
     price: Price | None = None
+    context: int | None = None
+    max_output: int | None = None
+    efforts: tuple[Effort, ...] | None = None
+    formats: tuple[Shape, ...] | None = None
 
 
-class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
     """One model: what it can do and who offers it.
 
     Attributes:
         id: The bare name clients use (``claude-opus-4-8``).
         offers: Who serves it, in order of preference.
+        snapshots: Dated names of the same model, served under those very names by the providers whose
+            offer carries the bare one. The catalogue makes a model of each.
         context: Tokens input and output may have together; None where unknown.
         max_output: Tokens an answer may have; None where unknown.
         inputs: Kinds of content it reads.
@@ -103,8 +121,10 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         formats: Structured output it can be held to.
         reasoning: How thinking is asked for: not at all, by effort level, by token budget
             (Anthropic ``enabled``), or adaptively (Anthropic ``adaptive``).
-        efforts: Levels it accepts, when `reasoning` is by effort or adaptive.
+        budgets: It takes a token budget as well, where `reasoning` is ``adaptive``.
+        efforts: Levels it accepts; ``none`` among them: its thinking can be turned off. Empty: unknown.
         sampling: It accepts temperature, top_p, top_k and penalties.
+        sampling_while_thinking: It accepts them in a request that asks it to think, too.
         system: It accepts a system message.
         retired: Its provider no longer serves it; kept so that the name is recognised.
     """
@@ -112,14 +132,29 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     id: str
     title: str = ""
     offers: tuple[Offer, ...] = ()
+    snapshots: tuple[str, ...] = ()
     context: int | None = None
     max_output: int | None = None
     inputs: tuple[Input, ...] = ("text",)
     task: Literal["generate", "embed", "rerank", "moderate"] = "generate"
     tools: bool = True
-    formats: tuple[Literal["json", "json_schema"], ...] = ("json", "json_schema")
+    formats: tuple[Shape, ...] = ("json", "json_schema")
     reasoning: Literal["none", "effort", "budget", "adaptive"] = "none"
-    efforts: tuple[str, ...] = ()
+    budgets: bool = False
+    efforts: tuple[Effort, ...] = ()
     sampling: bool = True
+    sampling_while_thinking: bool = True
     system: bool = True
     retired: bool = False
+
+    def on(self, provider: str) -> Model:
+        """Return this model as `provider` serves it."""
+        for offer in self.offers:
+            if offer.provider == provider:
+                differs = {
+                    field: getattr(offer, field)
+                    for field in ("context", "max_output", "efforts", "formats")
+                    if getattr(offer, field) is not None
+                }
+                return msgspec.structs.replace(self, **differs) if differs else self
+        return self

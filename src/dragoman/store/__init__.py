@@ -116,8 +116,11 @@ class Store(Protocol):
     async def setting(self, name: str) -> str | None:
         """Return a durable setting (the admin key's digest)."""
 
-    async def remember(self, name: str, value: str) -> None:
-        """Write a durable setting."""
+    async def remember(self, name: str, value: str, *, replace: bool = True) -> bool:
+        """Write a durable setting; return whether it was written.
+
+        Without `replace` a setting that is there stays, so that of several writers one wins.
+        """
 
     async def close(self) -> None:
         """Finish pending writes and close the database."""

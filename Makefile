@@ -1,0 +1,42 @@
+# make help says what there is. Everything that needs the environment makes it first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check docs bench lock clean
+
+bin := .venv/bin
+ready := .venv/ready
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do printf 'make %-8s %s\n' "$$target" "$$text"; done
+
+$(ready): scripts/setup pyproject.toml $(wildcard requirements/*.txt)
+	@scripts/setup
+
+setup: $(ready) ## make .venv with everything the rest needs (again only when a pin has changed)
+
+run: setup ## serve on 127.0.0.1:8080; without any key the embedded model answers
+	@exec $(bin)/dragoman serve
+
+test: setup ## the whole test suite
+	$(bin)/python -m pytest -n auto
+
+check: setup ## style, types, import contract, facts about the tree and the docs
+	$(bin)/python -m ruff check .
+	$(bin)/python -m ruff format --check .
+	$(bin)/python -m mypy
+	$(bin)/lint-imports
+	$(bin)/python -m pytest -q tests/test_docs.py tests/test_files.py tests/test_layers.py tests/test_lock.py
+
+docs: setup ## write the generated parts of the docs anew
+	$(bin)/python docs/generate.py
+
+bench: setup ## requests/s and added latency, beside the simulator called directly
+	$(bin)/python bench/line.py
+
+lock: setup ## pin and hash every dependency (ARGS=--upgrade for the newest)
+	scripts/lock $(ARGS)
+
+clean: ## remove what setup and the tools made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info

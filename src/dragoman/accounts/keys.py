@@ -1,0 +1,243 @@
+"""Keys: who may use the gateway, without keeping what they prove it with.
+
+A key is kept as its HMAC-SHA-256 under the server's pepper and found by that digest: what an attacker
+could learn from timing is the digest of a guess, which he cannot steer. One extractor reads the
+credential from wherever the SDKs put it; two that differ are refused, since an access check and a
+log might then each believe another one.
+
+Keys we make look like ``sk-dm-<27 base62><6 checksum>``: scanners recognise them, and a damaged one is
+told from an unknown one. Keys of the configuration are taken as they stand, whatever they look like.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+from zlib import crc32
+
+import msgspec
+
+from dragoman.core.failure import Failure, Kind, Source, invalid
+from dragoman.store import Store
+
+PREFIX = "sk-dm-"
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SECRET_BYTES = 20
+BODY_LENGTH = 27
+CHECKSUM_LENGTH = 6
+SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{26,64}}[0-9A-Za-z]{{{CHECKSUM_LENGTH}}}")
+
+LONGEST = 512
+"""Characters a credential may have before it is looked at."""
+
+HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+"""Where SDKs put a bare key, besides Authorization and ?key=."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """Who is asking. ``anonymous``: let in without a key, because the gateway is open on loopback."""
+
+    name: str
+    role: Literal["admin", "member"] = "member"
+    anonymous: bool = False
+
+
+ADMIN = "admin"
+"""The name of who has the admin key."""
+
+LOCAL = Account("local", anonymous=True)
+"""Whoever is let in without a key."""
+
+RESERVED = (ADMIN, LOCAL.name)
+"""Names no configured key may have."""
+
+Random = Callable[[int], bytes]
+"""So many random bytes."""
+
+
+class KeySpec(msgspec.Struct, frozen=True):
+    """A key of the configuration: the name it has in the ledger, and the secret itself."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"KeySpec({self.name})"
+
+
+class Keys:
+    """Everyone who may ask.
+
+    Args:
+        pepper: The server's secret (:func:`load_pepper`).
+        members: Keys of the configuration.
+        admin: The admin key's digest (:func:`admin_digest`).
+        open_to_all: Let in whoever has no known key, as ``local``: only for a gateway that has no key
+            configured and listens on loopback.
+    """
+
+    def __init__(
+        self,
+        pepper: bytes,
+        members: Iterable[KeySpec] = (),
+        *,
+        admin: str | None = None,
+        open_to_all: bool = False,
+    ) -> None:
+        self._pepper = pepper
+        self._accounts = {digest(pepper, key.value): Account(key.name) for key in members}
+        if admin is not None:
+            self._accounts[admin] = Account(ADMIN, "admin")
+        self._stranger = LOCAL if open_to_all else None
+
+    def find(self, given: str) -> Account | None:
+        """Return whose credential this is, if anyone's."""
+        return self._accounts.get(digest(self._pepper, given)) if len(given) <= LONGEST else None
+
+    def admit(self, given: str | None) -> Account:
+        """Return whose credential this is; where the gateway is open to all, a stranger is ``local``.
+
+        Raises:
+            Failure: UNAUTHENTICATED, with code ``missing_api_key`` or ``invalid_api_key``.
+        """
+        account = (self.find(given) if given else None) or self._stranger
+        if account is not None:
+            return account
+        if not given:
+            raise _refused("an API key is required: send Authorization: Bearer KEY", "missing_api_key")
+        if given.startswith(PREFIX) and not well_formed(given):
+            raise _refused("the API key is damaged; copy it again, from end to end", "invalid_api_key")
+        raise _refused("the API key is not known here", "invalid_api_key")
+
+
+def credential(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """Return the one credential of a request, or None. Header names are lower case.
+
+    Raises:
+        Failure: INVALID, two different ones were sent; UNAUTHENTICATED, an Authorization scheme that is
+            not Bearer.
+    """
+    found = {value.strip() for value in _sent(headers, query)} - {""}
+    if len(found) > 1:
+        raise invalid(
+            "two different API keys were sent at once; send one", "headers", code="conflicting_api_keys"
+        )
+    return found.pop() if found else None
+
+
+def mint(random: Random) -> str:
+    """Return a new key."""
+    body = _base62(int.from_bytes(random(SECRET_BYTES), "big"), BODY_LENGTH)
+    return f"{PREFIX}{body}{_checksum(body)}"
+
+
+def well_formed(key: str) -> bool:
+    """Say whether `key` is one we made, undamaged; it may still be unknown."""
+    if SHAPE.fullmatch(key) is None:
+        return False
+    body = key[len(PREFIX) : -CHECKSUM_LENGTH]
+    return key.endswith(_checksum(body))
+
+
+def digest(pepper: bytes, key: str) -> str:
+    """Return what is kept of a key."""
+    return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256").hex()
+
+
+async def ensure_admin(store: Store, pepper: bytes, random: Random) -> str | None:
+    """Make the admin key at first start: return it this once, and None ever after.
+
+    The digest is kept under a name that belongs to the pepper: with another pepper no key could be
+    recognised, and a new admin key is made.
+    """
+    name = _admin_setting(pepper)
+    if await store.setting(name) is not None:
+        return None
+    key = mint(random)
+    return key if await store.remember(name, digest(pepper, key), replace=False) else None
+
+
+async def admin_digest(store: Store, pepper: bytes) -> str | None:
+    """Return the admin key's digest, once there is one."""
+    return await store.setting(_admin_setting(pepper))
+
+
+def load_pepper(folder: Path, given: str | None = None, random: Random = os.urandom) -> bytes:
+    """Return the server's secret: `given` (DRAGOMAN_PEPPER), else ``<folder>/pepper``, made if missing.
+
+    Of several processes that start at once, all get the same one.
+
+    Raises:
+        Failure: UNAVAILABLE, the file cannot be made or read, or holds nothing usable.
+    """
+    if given:
+        return given.encode()
+    path = folder / "pepper"
+    try:
+        if not path.exists():
+            _publish(path, random(32).hex())
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(Kind.UNAVAILABLE, f"{path}: cannot be used as the server's secret ({error})") from error
+    if len(text) < 32:
+        raise Failure(
+            Kind.UNAVAILABLE,
+            f"{path}: too short for the server's secret; restore it, or remove it to make a new one "
+            "(keys made under the old one are then lost)",
+        )
+    return text.encode()
+
+
+def _publish(path: Path, text: str) -> None:
+    """Write a file whole or not at all; the first writer wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a rename, a link never replaces what another process has put there meanwhile.
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _sent(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterator[str]:
+    """Yield every credential of a request. A repeated header's values come joined by a comma."""
+    for value in headers.get("authorization", "").split(", "):
+        scheme, _, token = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            yield token
+        elif scheme:
+            raise _refused("Authorization must be: Bearer KEY", "invalid_api_key")
+    for name in HEADERS:
+        yield from headers.get(name, "").split(", ")
+    yield query.get("key", "")
+
+
+def _admin_setting(pepper: bytes) -> str:
+    return f"admin_key.{hmac.digest(pepper, b'dragoman admin key', 'sha256').hex()[:12]}"
+
+
+def _checksum(body: str) -> str:
+    return _base62(crc32(body.encode()), CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def _refused(message: str, code: str) -> Failure:
+    return Failure(Kind.UNAUTHENTICATED, message, source=Source.CLIENT, code=code)

@@ -1,0 +1,147 @@
+"""The ledger: what happened and what it cost, written before money can be spent.
+
+A row is ``reserved`` while its request runs and says which process owns it. If that process dies, its
+rows are settled as ``interrupted`` by whoever looks next. Death is not guessed from time or process
+numbers: an :class:`Owner` holds a lock on a file of its own, which the kernel lets go of at the instant
+the process ends, however it ends. So a crashed sibling is known at once and a living one is never
+swept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from asyncio import to_thread
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from dragoman.store import AttemptRow, ExchangeRow, Store
+
+Row = TypeVar("Row", ExchangeRow, AttemptRow)
+
+
+class Owner:
+    """A process's identity in the ledger, alive as long as its lock is held.
+
+    Claim it after forking: a child that inherits the lock keeps its parent's rows alive.
+    """
+
+    __slots__ = ("_descriptor", "_path", "folder", "id")
+
+    def __init__(self, folder: Path, name: str, descriptor: int) -> None:
+        self.folder = folder
+        self.id = name
+        self._path = _file(folder, name)
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def claim(cls, folder: Path, random: Callable[[int], bytes] = os.urandom) -> Owner:
+        """Become a new owner, with a lock file in `folder`.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            name = random(8).hex()
+            path = _file(folder, name)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except FileExistsError:
+                continue
+            # Between making the file and locking it somebody may have taken it for a dead one's.
+            if _lock(descriptor) and path.exists():
+                return cls(folder, name, descriptor)
+            os.close(descriptor)
+
+    @staticmethod
+    def dead(folder: Path, ids: Iterable[str]) -> list[str]:
+        """Return those of `ids` whose process is gone, and remove what they left."""
+        return [name for name in ids if _is_dead(folder, name)]
+
+    def release(self) -> None:
+        """Stop being an owner: from here on its rows count as a dead one's."""
+        if self._descriptor is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Ledger:
+    """Writes the rows of one owner.
+
+    ``clock``: Unix seconds, for rows that come without the time they ended.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float], owner: Owner) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+
+    async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
+        """Book a request and its first attempt; when this returns, both survive ``kill -9``.
+
+        Raises:
+            Failure: UNAVAILABLE; nothing may be sent then.
+        """
+        await self._store.open_exchange(self._owned(exchange), attempt)
+
+    async def next(self, attempt: AttemptRow) -> None:
+        """Book one more attempt of an open request; durable when this returns."""
+        await self._store.open_attempt(attempt)
+
+    async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
+        """Book how a request ended. Written even if the caller is cancelled while it waits."""
+        at = self._clock()
+        await self._store.settle(
+            self._owned(exchange if exchange.settled_at is not None else _ended(exchange, at)),
+            [row if row.settled_at is not None else _ended(row, at) for row in attempts],
+        )
+
+    async def sweep(self) -> int:
+        """Mark what dead processes left open as interrupted; return how many requests."""
+        owners = await self._store.open_owners()
+        dead = await to_thread(Owner.dead, self._owner.folder, owners)
+        return await self._store.interrupt(dead) if dead else 0
+
+    def _owned(self, exchange: ExchangeRow) -> ExchangeRow:
+        if exchange.owner == self._owner.id:
+            return exchange
+        return msgspec.structs.replace(exchange, owner=self._owner.id)
+
+
+def _ended(row: Row, at: float) -> Row:
+    return msgspec.structs.replace(row, settled_at=at)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.lock"
+
+
+def _is_dead(folder: Path, name: str) -> bool:
+    path = _file(folder, name)
+    if path.parent != folder:
+        return True  # no name of ours; nothing may be removed for it
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        if not _lock(descriptor):
+            return False
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock if it is free; it goes with the last descriptor of this opening of the file."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

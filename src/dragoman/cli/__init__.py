@@ -1,0 +1,101 @@
+"""The command line: one file per command, imported only when it is chosen.
+
+A command's module has two functions:
+
+    options(parser)              add its arguments to its parser
+    run(arguments, environ)      do it; return the exit code
+
+Exit codes: 0 it was done; 1 what was asked did not succeed; 2 the command line or the configuration is
+wrong; 130 interrupted. A fault a person can mend is one line on stderr that says how, never a
+traceback: raise :class:`Trouble` for it. Results go to stdout and everything said about them to stderr,
+so that a pipe gets the result alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from dragoman import __version__
+from dragoman.cli.terminal import Trouble, note
+
+COMMANDS = {
+    "serve": "serve the gateway",
+    "chat": "say something to a model through a running gateway",
+    "models": "list the models that can be asked now, and what the others lack",
+    "config": "check the configuration",
+    "doctor": "look at everything a gateway needs, and say what to do",
+    "simulate": "serve a scriptable provider, for tests and trials",
+}
+
+EPILOG = """\
+examples:
+  dragoman serve
+  dragoman chat local/smollm2-135m "Who was Marco Polo?"
+  dragoman doctor
+
+Configuration comes from dragoman.toml, .env and the environment; docs/configuration.md lists every setting.
+"""
+
+
+class Command(Protocol):
+    """What a command's module has."""
+
+    def options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments to its parser."""
+
+    def run(self, arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+        """Do it; return the exit code."""
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run one command; return the process's exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    chosen = words[0] if words and words[0] in COMMANDS else None
+    parser, commands = build([chosen] if chosen else [])
+    try:
+        arguments = parser.parse_args(words)
+        if chosen is None:
+            parser.print_help(sys.stderr)
+            return 2
+        return commands[chosen].run(arguments, os.environ if environ is None else environ)
+    except SystemExit as stop:  # argparse has said what is wrong, or printed its help
+        return stop.code if isinstance(stop.code, int) else 2
+    except Trouble as trouble:
+        note(f"dragoman: {trouble}")
+        return trouble.code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def build(names: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, Command]]:
+    """Return the parser with the options of the commands in `names`, and their modules by name."""
+    listed = "\n".join(f"  {name:<10}{summary}" for name, summary in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="dragoman",
+        usage="dragoman COMMAND [options]",
+        description=f"One gateway in front of every model provider.\n\ncommands:\n{listed}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dragoman {__version__}")
+    choices = parser.add_subparsers(prog="dragoman", dest="command", help=argparse.SUPPRESS)
+    commands: dict[str, Command] = {}
+    for name, summary in COMMANDS.items():
+        child = choices.add_parser(
+            name,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name in names:
+            commands[name] = cast("Command", import_module(f"dragoman.cli.{name}"))
+            commands[name].options(child)
+    return parser, commands

@@ -1,0 +1,57 @@
+"""The terminal: what commands say, and how.
+
+Colour is used only where a person looks on: the stream is a terminal and ``NO_COLOR`` is not set
+(https://no-color.org, read 2026-11-21). Secrets are shown as :func:`masked` says, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal, TextIO
+
+Style = Literal["good", "bad", "warn", "dim", "bold"]
+
+_CODES: dict[Style, str] = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
+
+
+class Trouble(Exception):
+    """What a person can mend; `code` is the exit code."""
+
+    def __init__(self, message: str, *, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def say(text: str = "") -> None:
+    """Write a line of the result to stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """Write a line about the result to stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def paint(text: str, style: Style, stream: TextIO) -> str:
+    """Return `text` in a style, if `stream` shows it."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\033[{_CODES[style]}m{text}\033[0m"
+
+
+def masked(secret: str) -> str:
+    """Return a secret as it may be shown: its last four characters, or none of a short one's."""
+    return f"...{secret[-4:]}" if len(secret) >= 16 else "..."
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under a head, in columns as wide as they need; no colour, so that it can be cut."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)
+    )
+    return "\n".join(line.rstrip() for line in lines)

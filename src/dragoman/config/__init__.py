@@ -1,0 +1,132 @@
+"""Configuration: ``dragoman.toml``, the environment and ``.env`` made into one frozen Config.
+
+    sources.py     where values come from, and what is wrong with them
+    sections.py    settings with fixed names                     [server] port = 8080
+    tables.py      entries the operator names                    [routes.fast] targets = [...]
+    reference.py   every setting, for the docs
+
+Every setting has an environment name, ``DRAGOMAN_<SECTION>_<NAME>``. The layers below declare what they
+need (``RouteSpec``, ``StoreSpec``, ...); this one only composes them. What is unknown is refused with
+the name that was perhaps meant, and all that is wrong is told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dragoman.accounts.keys import KeySpec
+from dragoman.accounts.loopback import is_loopback
+from dragoman.config.reference import Setting, render, settings
+from dragoman.config.sections import GeneralSpec, ServerSpec, find, read, refuse_unknown
+from dragoman.config.sources import ConfigError, Problem, Sources
+from dragoman.config.tables import read_catalog, read_keys, read_routes
+from dragoman.providers import Model, Provider
+from dragoman.providers.catalog import Catalog
+from dragoman.providers.local import LocalSpec
+from dragoman.providers.transport import Deadlines
+from dragoman.routing import RouteSpec
+from dragoman.store.database import StoreSpec
+
+__all__ = ["Config", "ConfigError", "Problem", "ServerSpec", "Setting", "load", "render", "settings"]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """One configuration, checked.
+
+    Attributes:
+        data: The data folder.
+        keys: Who may ask, besides the admin.
+        catalog: Models, and providers with their addresses and keys filled in.
+        routes: Public names, aliases among them, and their targets.
+        pepper: The server's secret, if it is configured.
+        sources: Files to watch for changes, whether or not they are there.
+    """
+
+    data: Path
+    environment: str
+    server: ServerSpec
+    deadlines: Deadlines
+    store: StoreSpec
+    local: LocalSpec
+    keys: tuple[KeySpec, ...]
+    catalog: Catalog
+    routes: Mapping[str, RouteSpec]
+    simulator_url: str
+    pepper: str | None
+    sources: tuple[Path, ...]
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """Every provider by name, ready or not."""
+        return self.catalog.providers
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """Every model of the catalogue by its bare name."""
+        return self.catalog.models
+
+    def __repr__(self) -> str:
+        ready = [name for name, provider in self.providers.items() if provider.ready]
+        return f"Config({self.data}, {self.server}, {self.keys}, ready={ready}, routes={[*self.routes]})"
+
+
+def load(environ: Mapping[str, str], cwd: Path) -> Config:
+    """Read the configuration; nothing is touched but the files it is read from.
+
+    Raises:
+        ConfigError: With everything that is wrong.
+    """
+    sources = Sources(environ, cwd)
+    refuse_unknown(sources)
+    general = read(sources, "", GeneralSpec)
+    server = read(sources, "server", ServerSpec)
+    deadlines = read(sources, "deadlines", Deadlines)
+    store = read(sources, "store", StoreSpec)
+    local = read(sources, "local", LocalSpec)
+    keys = read_keys(sources)
+    catalog = read_catalog(sources, _simulator(sources, general))
+    routes = read_routes(sources, catalog)
+    if not keys and not is_loopback(server.host):
+        found = find(sources, "server", "host")
+        sources.refuse(
+            found.where if found else "server.host",
+            f"listening on {server.host} lets other machines in, and no key is configured",
+            "set API_KEYS, or listen on 127.0.0.1",
+        )
+    if sources.problems:
+        raise ConfigError(sources.problems)
+    return Config(
+        data=_folder(sources) / general.data,
+        environment=general.environment,
+        server=server,
+        deadlines=deadlines,
+        store=store,
+        local=local,
+        keys=keys,
+        catalog=catalog,
+        routes=MappingProxyType(routes),
+        simulator_url=general.simulator_url,
+        pepper=general.pepper or None,
+        sources=sources.files,
+    )
+
+
+def _simulator(sources: Sources, general: GeneralSpec) -> str:
+    """Return the simulator's address, or nothing where it is none."""
+    url = general.simulator_url
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        found = find(sources, "", "simulator_url")
+        sources.refuse(found.where if found else "simulator_url", "simulator_url must be an http address")
+        return ""
+    return url
+
+
+def _folder(sources: Sources) -> Path:
+    """Return what the data folder is relative to: the file that names it, else the working directory."""
+    found = find(sources, "", "data")
+    return sources.cwd if found is None or found.text else sources.folder

@@ -1,0 +1,897 @@
+"""Anthropic Messages, both sides.
+
+WIRE
+    POST /v1/messages                 an answer; server-sent events with ``"stream": true``
+    POST /v1/messages/count_tokens    ``{"input_tokens": n}``
+
+Read 2026-11-21, below https://platform.claude.com/docs/en/: ``api/messages``, ``api/versioning``,
+``api/errors``, ``build-with-claude/`` ``streaming``, ``extended-thinking``, ``prompt-caching``,
+``citations``, ``structured-outputs``, ``compaction``; and the types of the Python SDK 2.11.
+
+    stream := message_start  ( block | ping )*  message_delta+  message_stop      | ... error
+    block  := content_block_start  content_block_delta*  content_block_stop       strictly in sequence
+    delta  := text_delta | input_json_delta | thinking_delta | signature_delta | citations_delta
+
+The SDKs drop an event without an ``event:`` line, so every frame written has one; what is read is told
+by ``type`` in the data, since not every server that speaks this dialect sends the line.
+
+* ``system`` is the leading system message. A system message that stands first *inside* ``messages``
+  is marked ``inline``, so that both spellings go home as they came.
+* ``anthropic-version`` and ``anthropic-beta`` are headers: they are kept as ``name: value`` in the
+  request's ``Extras.form`` and never mix with body fields.
+* A block not modelled here is Opaque. In a stream it is held until it is complete, because an Opaque
+  part has no text to append to; a server tool's input is thereby whole.
+* Citations come as deltas beside the text: they ride on Close, and become ``citations`` of the part.
+* message_delta's usage is cumulative and replaces message_start's, field by field.
+* What was not understood wins over modelled fields inside a block or an answer, and loses at the top
+  of a request (the gateway may have set what the client left null).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, assert_never
+
+import msgspec
+
+from dragoman.core.events import Append, Choice, Close, End, Event, Open, Reason, Response, Start, Stop
+from dragoman.core.extras import Extras, Json, at_home, extras
+from dragoman.core.failure import Failure, Kind, Retry, Source, invalid, malformed, truncated, unsupported
+from dragoman.core.request import (
+    Effort,
+    Format,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    Role,
+    Sampling,
+    Signature,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects.anthropic_parts import (
+    NAME,
+    THOUGHTS,
+    is_void,
+    read_block,
+    read_content,
+    read_tool,
+    read_usage,
+    write_block,
+    write_part,
+    write_tool,
+    write_usage,
+)
+from dragoman.dialects.border import Crossing, as_object, closed, delay_s, judged
+from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.framing import SSE, Frame
+
+FIRST, CURRENT = "2023-06-01", "2026-10-21"
+"""API versions. The current one refuses temperature, top_p and top_k (api/versioning, 2026-11-21)."""
+HEADERS = ("anthropic-version", "anthropic-beta")
+COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config")
+COUNTED_TOO = ("cache_control", "speed", "billing_policy", "compaction", "context_management", "mcp_servers")
+"""The fields count_tokens takes (SDK 2.11, message_count_tokens_params)."""
+MAX_TOKENS = 4096
+"""Sent where neither the client nor the model's row says a limit: the field is mandatory."""
+SAMPLED = ("temperature", "top_p", "top_k")
+LEAST_BUDGET, LEAST_TOP_P = 1024, 0.95
+"""What manual thinking needs; it also refuses temperature and top_k (extended-thinking, 2026-11-21)."""
+OPENING = "Begin."
+"""The user's first turn, where a conversation has none."""
+JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
+ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+Mode = Literal["auto", "none", "required"]
+CHOICES: dict[str, Mode] = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
+SHOW: dict[str, Literal["none", "summary"]] = {"summarized": "summary", "omitted": "none"}
+LEVELS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+TIERS = {"auto": "auto", "standard_only": "default"}
+TIER_WORDS = {tier: word for word, tier in TIERS.items()}
+REASONS: dict[str, Reason] = {
+    "end_turn": "end",
+    "max_tokens": "length",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "pause_turn": "pause",
+    "refusal": "refusal",
+    "model_context_window_exceeded": "context",
+    "compaction": "pause",
+}
+REASON_WORDS = {reason: word for word, reason in reversed(REASONS.items())}
+APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+HEADS = {
+    "text": b'{"type":"text_delta","text":',
+    "thinking": b'{"type":"thinking_delta","thinking":',
+    "input": b'{"type":"input_json_delta","partial_json":',
+}
+"""A delta up to its text, by the block's field it appends to: the hot path of a stream."""
+DELTA = "content_block_delta"
+CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+"""What message_delta repeats even when message_start said the same."""
+USUAL: dict[str, Json] = {"type": "message", "role": "assistant", "content": []}
+USUAL |= dict.fromkeys(("stop_reason", "stop_sequence"))
+"""What every answer says anyway, and message_start says before it knows."""
+NEAREST: dict[Reason, str] = {"filter": "refusal", "bad_tool_call": "end_turn"}
+
+# --- REQUEST IN ---------------------------------------------------------------------------------------
+
+
+def _read_request(call: Call) -> Request:
+    fields = Fields(call.body, strict=True)
+    form = [f"{name}: {value}" for name in HEADERS if (value := call.headers.get(name))]
+    model, limit = fields.need_text("model"), fields.integer("max_tokens", least=0)
+    if limit is None and not call.path.endswith("/count_tokens"):
+        fields.missing("max_tokens")
+    messages = (*_read_system(fields), *_read_messages(fields))
+    effort, shape = _read_output(fields)
+    choice, parallel = _read_choice(fields)
+    tools = enumerate([] if fields.rest.get("tools") == [] else fields.array("tools") or [])
+    stops = () if fields.rest.get("stop_sequences") == [] else fields.strings("stop_sequences")
+    stream, metadata = fields.flag("stream"), _enter(fields, "metadata")
+    user = metadata.text("user_id") if metadata else None
+    return Request(
+        NAME,
+        model,
+        messages,
+        tools=tuple(read_tool(tool, f"$.tools[{index}]") for index, tool in tools),
+        tool_choice=choice,
+        parallel_tools=parallel,
+        format=shape,
+        reasoning=_read_reasoning(fields, effort),
+        sampling=Sampling(
+            fields.number("temperature", least=0, most=1),
+            fields.number("top_p", least=0, most=1),
+            fields.integer("top_k", least=0),
+        ),
+        stop=stops or (),
+        max_output=limit,
+        stream=bool(stream),
+        user=user,
+        tier=TIERS.get(fields.one_of("service_tier", TIERS) or ""),
+        extras=extras(NAME, _kept(fields, "metadata", metadata), form + ["stream"] * (stream is False)),
+    )
+
+
+def _enter(fields: Fields, name: str) -> Fields | None:
+    """Take an object; an empty one says nothing and stays in the rest."""
+    return None if fields.rest.get(name) == {} else fields.object(name)
+
+
+def _kept(fields: Fields, name: str, inner: Fields | None) -> dict[str, Json]:
+    """Put back what nobody took of an object; return the rest of `fields`."""
+    if inner is not None and inner.rest:
+        fields.rest[name] = inner.rest
+    return fields.rest
+
+
+def _read_system(fields: Fields) -> list[Message]:
+    value = fields.rest.get("system")
+    if value is None or value == []:
+        return []
+    parts, form = read_content(fields.rest.pop("system"), "$.system", "system")
+    for index, part in enumerate(parts):
+        if not isinstance(part, Text):
+            raise invalid("system holds text blocks only", f"$.system[{index}].type")
+    return [Message("system", parts, extras(NAME, {}, form))]
+
+
+def _read_messages(fields: Fields) -> list[Message]:
+    values = fields.need_array("messages")
+    if not values:
+        raise invalid("at least one message is required", "$.messages")
+    messages: list[Message] = []
+    leading = True
+    for index, value in enumerate(values):
+        inner = Fields(value, f"$.messages[{index}]", strict=True)
+        role = ROLES.get(inner.one_of("role", ROLES) or "")
+        if role is None:
+            raise invalid("role is required", inner.path("role"))
+        parts, form = read_content(inner.any("content"), inner.path("content"), role)
+        leading = leading and role == "system"
+        messages.append(Message(role, parts, extras(NAME, inner.rest, form + ("inline",) * leading)))
+    return messages
+
+
+def _read_choice(fields: Fields) -> tuple[ToolChoice | None, bool | None]:
+    inner = fields.object("tool_choice")
+    if inner is None:
+        return None, None
+    kind = inner.one_of("type", CHOICES)
+    if kind is None:
+        raise invalid("type is required", inner.path("type"))
+    names = (inner.need_text("name"),) if kind == "tool" else ()
+    single = inner.flag("disable_parallel_tool_use") if kind != "none" else None
+    choice = ToolChoice(CHOICES[kind], names, extras(NAME, inner.rest))
+    return choice, None if single is None else not single
+
+
+def _read_reasoning(fields: Fields, effort: Effort | None) -> Reasoning | None:
+    inner = fields.object("thinking")
+    if inner is None:
+        return Reasoning(effort=effort) if effort else None
+    kind = inner.one_of("type", ("enabled", "adaptive", "disabled", "between_tools"))
+    budget = inner.integer("budget_tokens", least=LEAST_BUDGET) if kind == "enabled" else None
+    if kind is None or (kind == "enabled" and budget is None):
+        inner.missing("budget_tokens" if kind else "type")
+    show = SHOW.get(inner.one_of("display", SHOW) or "")
+    form = ("between_tools",) if kind == "between_tools" else ()
+    return Reasoning(kind != "disabled", effort, budget, show, extras(NAME, inner.rest, form))
+
+
+def _read_output(fields: Fields) -> tuple[Effort | None, Format | None]:
+    """Take effort and format out of ``output_config``."""
+    inner = _enter(fields, "output_config")
+    if inner is None:
+        return None, None
+    effort = LEVELS.get(inner.one_of("effort", LEVELS) or "")
+    wanted, shape = inner.object("format"), None
+    if wanted is not None:
+        schema = wanted.object("schema")
+        if wanted.one_of("type", ("json_schema",)) is None or schema is None:
+            raise invalid("a format of type json_schema with its schema is required", wanted.at)
+        shape = Format("json_schema", schema.rest, extras=extras(NAME, wanted.rest))
+    _kept(fields, "output_config", inner)
+    return effort, shape
+
+
+# --- REQUEST OUT --------------------------------------------------------------------------------------
+
+
+def _write_request(request: Request) -> Call:
+    out = Crossing(NAME, home=request.dialect == NAME)
+    body = _write_body(request, out)
+    headers = _write_headers(request, sampled=any(body.get(n) is not None for n in SAMPLED))
+    return Call("POST", "/messages", headers=headers, body=body, losses=tuple(out.losses))
+
+
+def _write_count(request: Request) -> Call:
+    out = Crossing(NAME, home=request.dialect == NAME)
+    body = {name: value for name, value in _write_body(request, out).items() if name in COUNTED + COUNTED_TOO}
+    headers = _write_headers(request, sampled=False)
+    return Call("POST", "/messages/count_tokens", headers=headers, body=body, losses=tuple(out.losses))
+
+
+def _write_headers(request: Request, *, sampled: bool) -> dict[str, str]:
+    kept = (entry for entry in at_home(request.extras, NAME).form if entry.startswith(HEADERS))
+    # A client of this dialect that names no version means the first one.
+    version = FIRST if sampled or request.dialect == NAME else CURRENT
+    return {"anthropic-version": version, **dict(entry.split(": ", 1) for entry in kept)}
+
+
+def _write_body(request: Request, out: Crossing) -> dict[str, Json]:
+    own = out.own(request.extras, "")
+    if (request.candidates or 1) > 1:
+        raise unsupported("Anthropic gives one answer to a request", "candidates")
+    body: dict[str, Json] = {**own.rest, "model": request.model}
+    lead, turns = _write_messages(request.messages, out)
+    shape = _write_format(request.format, out)
+    if shape == {}:
+        lead = [*_blocks(lead), {"type": "text", "text": JSON_ONLY}]
+    tools, choice = _write_choice(request, out)
+    forced = bool(choice) and choice["type"] in ("any", "tool")
+    thinking, effort, limit = _write_reasoning(request, out, plain=forced or _in_loop(turns))
+    stops = [word for word in request.stop if out.home or word.strip()]
+    if len(stops) < len(request.stop):
+        out.lose("dropped", "stop", "a stop sequence needs more than white space")
+    if request.tier and request.tier not in TIER_WORDS:
+        out.lose("dropped", "tier", "Anthropic has auto and default only")
+    written = {
+        "system": lead,
+        "messages": turns,
+        "tools": [write_tool(tool, f"tools[{index}]", out) for index, tool in tools],
+        "tool_choice": choice,
+        "thinking": thinking,
+        "output_config": _laid(body, "output_config", {"effort": effort, "format": shape or None}),
+        "metadata": _laid(body, "metadata", {"user_id": request.user}),
+        "stop_sequences": stops,
+        "service_tier": TIER_WORDS.get(request.tier or ""),
+        **_write_sampling(request.sampling, out, thinks=bool(thinking) and thinking["type"] != "disabled"),
+    }
+    body |= {name: value for name, value in written.items() if value not in (None, [], {})}
+    body["max_tokens"] = limit
+    if request.stream or "stream" in own.form:
+        body["stream"] = request.stream
+    return body
+
+
+def _laid(body: Mapping[str, Json], name: str, inner: Mapping[str, Json]) -> dict[str, Json] | None:
+    """Return what is set in `inner` laid over what the client's own object of that name still holds."""
+    given = {key: value for key, value in inner.items() if value is not None}
+    return {**(body.get(name) or {}), **given} if given else None
+
+
+def _blocks(content: Json) -> list[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _write_messages(messages: Sequence[Message], out: Crossing) -> tuple[Json, list[Json]]:
+    """Return ``system`` and ``messages``.
+
+    From another dialect: the user begins, no two turns in a row have one role, later system messages
+    stand in the user's turn, and tool results lead theirs (api/messages, 2026-11-21).
+    """
+    lead: list[Json] = []
+    turns: list[Json] = []
+    spelt = "string"
+    for index, message in enumerate(messages):
+        at, role = f"messages[{index}]", message.role
+        own = out.own(message.extras, at)
+        blocks = [
+            block
+            for place, part in enumerate(message.parts)
+            if (block := write_part(part, role, f"{at}.parts[{place}]", out)) is not None
+        ]
+        bare = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
+        string = bare and (not out.home or "string" in own.form)
+        if role == "system" and not turns and "inline" not in own.form:
+            spelt = "string" if string and not lead else "list"
+            lead += blocks
+        elif out.home:
+            turns.append({"role": role, "content": blocks[0]["text"] if string else blocks, **own.rest})
+        elif blocks:
+            if role == "system":
+                out.lose("approximated", at, "a later system message stands in the user's turn")
+                blocks, role = [{**b, "text": f"<system>\n{b['text']}\n</system>"} for b in blocks], "user"
+            if not turns or turns[-1]["role"] != role:
+                turns.append({"role": role, "content": []})
+            turns[-1]["content"] += blocks
+    if not out.home:
+        _arrange(turns, out)
+    return lead[0]["text"] if lead and spelt == "string" else lead, turns
+
+
+def _arrange(turns: list[Json], out: Crossing) -> None:
+    for turn in turns:
+        turn["content"].sort(key=lambda block: block["type"] != "tool_result")
+    if not turns or turns[0]["role"] != "user":
+        out.lose("approximated", "messages", "a conversation begins with the user here")
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": OPENING}]})
+    last = turns[-1]["content"][-1]
+    if turns[-1]["role"] == "assistant" and last.get("text", "") != last.get("text", "").rstrip():
+        out.lose("approximated", "messages", "white space at the end of a prefill is refused")
+        last["text"] = last["text"].rstrip()
+
+
+def _in_loop(turns: Sequence[Json]) -> bool:
+    """Whether tools are being answered whose call has no thinking before it (lost, or never had)."""
+    if len(turns) < 2 or not isinstance(turns[-1]["content"], list):
+        return False
+    answers = any(block.get("type") == "tool_result" for block in turns[-1]["content"])
+    before = _blocks(turns[-2]["content"])
+    return answers and bool(before) and before[0].get("type") not in THOUGHTS
+
+
+def _write_choice(request: Request, out: Crossing) -> tuple[list[tuple[int, Tool | Opaque]], Json]:
+    """Return the tools that may be called, with their places, and the choice between them."""
+    tools, choice, parallel = list(enumerate(request.tools)), request.tool_choice, request.parallel_tools
+    if choice is None and (parallel is not False or not tools):
+        return tools, None
+    choice = choice or ToolChoice()
+    own = out.own(choice.extras, "tool_choice")
+    if not tools and not out.home:
+        if choice.mode == "required":
+            out.lose("dropped", "tool_choice", "there is no tool to call")
+        return tools, None
+    if choice.mode == "required" and len(choice.names) == 1:
+        block: dict[str, Json] = {"type": "tool", "name": choice.names[0]}
+    else:
+        block = {"type": "any" if choice.mode == "required" else choice.mode}
+        if choice.names and choice.mode != "none":
+            out.lose("approximated", "tool_choice", "only the allowed tools are offered")
+            tools = [(place, tool) for place, tool in tools if getattr(tool, "name", "") in choice.names]
+    if choice.mode != "none" and (parallel is False or (out.home and parallel)):
+        block["disable_parallel_tool_use"] = not parallel
+    return tools, {**block, **own.rest}
+
+
+def _write_reasoning(request: Request, out: Crossing, *, plain: bool) -> tuple[Json, str | None, int]:
+    """Return ``thinking``, the effort, and ``max_tokens``. `plain`: manual thinking would be refused."""
+    limit = MAX_TOKENS if request.max_output is None else request.max_output
+    want = request.reasoning
+    if want is None:
+        return None, None, limit
+    own = out.own(want.extras, "reasoning")
+    effort = want.effort
+    if effort == "minimal":
+        out.lose("approximated", "reasoning.effort", "low is the least")
+        effort = "low"
+    block: dict[str, Json] = {}
+    if want.enabled is False or effort == "none" or want.budget == 0:
+        block, effort = {"type": "disabled"}, None if effort == "none" else effort
+    elif want.budget is not None:
+        budget, effort = want.budget, effort if out.home else None
+        if not out.home:
+            limit = limit if request.max_output is not None else limit + budget
+            budget = max(LEAST_BUDGET, min(budget, limit - 1))
+            plain = plain or budget >= limit
+        if budget != want.budget:
+            out.lose("clamped", "reasoning.budget", "at least 1024, and less than max_tokens")
+        block = {"type": "enabled", "budget_tokens": budget}
+        if plain and not out.home:
+            # With a forced tool, or inside a tool loop whose thinking cannot be sent, it is a 400.
+            out.lose("dropped", "reasoning", "manual thinking is refused here")
+            block = {"type": "disabled"}
+    elif want.enabled or not out.home:
+        block = {"type": "between_tools" if own.form else "adaptive"}
+    if want.show and block and (out.home or block["type"] != "disabled"):
+        block["display"] = "omitted" if want.show == "none" else "summarized"
+    return {**block, **own.rest}, effort, limit
+
+
+def _write_format(shape: Format | None, out: Crossing) -> dict[str, Json] | None:
+    """Return ``output_config.format``; empty where plain words must ask for JSON."""
+    if shape is None or shape.kind == "text":
+        return None
+    own = out.own(shape.extras, "format")
+    if shape.kind == "json" or not isinstance(shape.schema, dict):
+        out.lose("emulated", "format", "asked for in the system prompt")
+        return {}
+    schema = shape.schema if out.home else closed(shape.schema)
+    if schema != shape.schema:
+        out.lose("approximated", "format.schema", "objects are closed here")
+    if shape.strict is False:
+        out.lose("approximated", "format.strict", "a schema is always kept to here")
+    if shape.description:
+        out.lose("dropped", "format.description", "no place for it")
+    return {"type": "json_schema", "schema": schema, **own.rest}
+
+
+def _write_sampling(sampling: Sampling, out: Crossing, *, thinks: bool) -> dict[str, Json]:
+    written: dict[str, Json] = {}
+    for name in Sampling.__struct_fields__:
+        value = getattr(sampling, name)
+        if value is None or out.home:
+            written[name] = value
+        elif name not in SAMPLED:
+            if value or name == "seed":
+                out.lose("dropped", name, "Anthropic has no such field")
+        elif thinks and (name == "top_k" or value < (LEAST_TOP_P if name == "top_p" else 1)):
+            out.lose("dropped", name, "refused beside thinking")
+        elif name == "temperature" and value > 1:
+            out.lose("clamped", name, "1 is the most")
+            written[name] = 1
+        else:
+            written[name] = value
+    return written
+
+
+# --- ANSWER IN ----------------------------------------------------------------------------------------
+
+
+def _read_answer(reply: Reply) -> Response:
+    if isinstance(reply.body, dict) and reply.body.get("type") == "error":
+        raise _read_failure(reply)
+    fields = Fields(reply.body)
+    blocks = enumerate(fields.need_array("content"))
+    parts = [read_block(block, f"$.content[{index}]", "assistant", strict=False) for index, block in blocks]
+    details = {name: fields.rest.pop(name) for name in ("stop_details",) if name in fields.rest}
+    stop = _read_stop(fields, details, parts)
+    start = _read_start(fields)
+    return Response(start.id, start.model, (Choice(tuple(parts), stop),), start.usage, extras=start.extras)
+
+
+def _read_start(fields: Fields) -> Start:
+    id_, model, usage = fields.need_text("id"), fields.need_text("model"), fields.object("usage")
+    for name, usual in USUAL.items():
+        if fields.rest.get(name) == usual:
+            fields.rest.pop(name, None)
+    kept = extras(NAME, fields.rest, () if id_.startswith("msg_") else ("id",))
+    return Start(id_, model, usage=read_usage(usage.rest) if usage else None, extras=kept)
+
+
+def _read_stop(fields: Fields, details: dict[str, Json], parts: Sequence[Part]) -> Stop:
+    word, sequence = fields.text("stop_reason"), fields.text("stop_sequence")
+    reason = REASONS.get(word or "")
+    form = ("native",) if word and reason is None else ()
+    if reason is None:
+        called = any(isinstance(part, ToolCall) for part in parts)
+        reason = "tool_use" if called else "end" if parts or word else "error"
+    kept = {name: value for name, value in details.items() if name not in ("stop_reason", "stop_sequence")}
+    return Stop(reason, sequence=sequence, native=word, extras=extras(NAME, kept, form))
+
+
+class _Reader:
+    """Reads one stream. At most one block is open, so only its state is kept."""
+
+    def __init__(self, amend: Amend | None = None) -> None:
+        self._amend = amend
+        self._parts: list[Part] = []
+        self._part: Part | None = None  # the open part, as it began
+        self._wanted = ""  # the delta that appends to it
+        self._input: list[str] = []  # an Opaque's JSON so far; the input a tool_use began with
+        self._signature: str | None = None
+        self._tail: dict[str, Json] = {}  # what its Close will bring
+        self._figures: dict[str, Json] = {}
+        self._delta: dict[str, Json] = {}
+        self._rest: dict[str, Json] = {}
+        self._done = False
+
+    def feed(self, frame: Frame) -> list[Event]:
+        try:
+            value = decode(frame.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if frame.data.strip() in (b"[DONE]", b""):
+                return []
+            raise malformed("the provider sent a stream event that is not JSON") from None
+        if self._amend is not None:
+            value = self._amend(value)
+        if not isinstance(value, dict):
+            raise malformed("the provider sent a stream event that is not an object")
+        match value.get("type") or frame.event:
+            case "content_block_delta":
+                return self._append(value.get("delta"))
+            case "content_block_start":
+                return [*self._close(), *self._begin(value.get("content_block"))]
+            case "content_block_stop":
+                return self._close()
+            case "message_start":
+                fields = Fields(value.get("message"))
+                start = _read_start(fields)
+                self._figures = dict(start.usage.native.rest) if start.usage and start.usage.native else {}
+                return [start]
+            case "message_delta":
+                self._settle(value)
+            case "message_stop":
+                self._done, last = True, self._close()
+                stop = _read_stop(Fields(self._delta), self._delta, self._parts)
+                usage = read_usage(self._figures) if self._figures else None
+                return [*last, stop, End(usage, extras(NAME, self._rest))]
+            case "error":
+                raise _read_failure(Reply(200, body=value))
+        return []  # a ping, or an event that does not exist yet
+
+    def close(self) -> list[Event]:
+        if not self._done:
+            raise truncated()
+        return []
+
+    def _begin(self, block: Json) -> list[Event]:
+        if isinstance(block, dict) and block.get("signature") == "":
+            block = {name: value for name, value in block.items() if name != "signature"}
+        part = read_block(block, "$.content_block", "assistant", strict=False)
+        self._part, self._wanted, self._input, self._signature, self._tail = part, "", [], None, {}
+        index = len(self._parts)
+        match part:
+            case Text() | Thinking(redacted=False):
+                self._wanted = "text_delta" if isinstance(part, Text) else "thinking_delta"
+                self._part = msgspec.structs.replace(part, text="", signature=None)
+                self._signature = part.signature.data if part.signature else None
+                return [Open(index, self._part), *([Append(index, part.text)] if part.text else [])]
+            case ToolCall():
+                self._wanted, self._input = "input_json_delta", [part.arguments or "{}"]
+                self._part = msgspec.structs.replace(part, arguments="")
+            case Opaque():
+                return []
+        return [Open(index, self._part)]
+
+    def _append(self, delta: Json) -> list[Event]:
+        if self._part is None or not isinstance(delta, dict):
+            raise malformed("the provider sent a delta outside a block")
+        kind = delta.get("type")
+        if kind == self._wanted:
+            text = delta.get(APPENDED[kind])
+            if not isinstance(text, str) or not text:
+                return []
+            self._input = []
+            return [Append(len(self._parts), text)]
+        match kind:
+            case "input_json_delta" if isinstance(self._part, Opaque):
+                self._input.append(str(delta.get("partial_json") or ""))
+            case "signature_delta":
+                self._signature = str(delta.get("signature") or "")
+            case "citations_delta":
+                self._tail.setdefault("citations", []).append(delta.get("citation"))
+            case "compaction_delta" if isinstance(self._part, Opaque):
+                given = {name: value for name, value in delta.items() if name != "type"}
+                self._part = msgspec.structs.replace(self._part, data={**self._part.data, **given})
+            case _:
+                self._tail.setdefault("deltas", []).append(delta)
+        return []
+
+    def _close(self) -> list[Event]:
+        part, index, whole = self._part, len(self._parts), "".join(self._input)
+        if part is None:
+            return []
+        self._part = None
+        self._parts.append(part)
+        signature = Signature(NAME, self._signature) if self._signature else None
+        close = Close(index, signature, extras(NAME, self._tail))
+        if not isinstance(part, Opaque):
+            return [Append(index, whole), close] if whole else [close]
+        if whole:
+            given = as_object(whole)
+            data = {**part.data, "input": whole if given is None else given}
+            part = msgspec.structs.replace(part, data=data)
+        return [Open(index, part), close]
+
+    def _settle(self, value: dict[str, Json]) -> None:
+        """Take a message_delta: its figures are cumulative, and a null says nothing new."""
+        for name, target in (("delta", self._delta), ("usage", self._figures)):
+            given = value.get(name)
+            for key, field in given.items() if isinstance(given, dict) else ():
+                if field is not None or key not in target:
+                    target[key] = field
+        self._rest |= {k: v for k, v in value.items() if k not in ("type", "delta", "usage")}
+
+
+# --- ANSWER OUT ---------------------------------------------------------------------------------------
+
+
+def _write_answer(response: Response, request: Request) -> Reply:
+    out = Crossing(NAME)
+    own = out.own(response.extras, "answer")
+    for choice in response.choices[1:]:
+        out.lose("dropped", f"answer.choices[{choice.index}]", "an answer has one choice here")
+    first = response.choices[0] if response.choices else Choice((), Stop("end"))
+    content = [write_block(part, f"answer.parts[{place}]", out) for place, part in enumerate(first.parts)]
+    refused = any(isinstance(part, Text) and part.refusal for part in first.parts)
+    body = {
+        **_envelope(response, request),
+        "content": [block for block in content if block is not None and not is_void(block)],
+        "usage": write_usage(response.usage),
+        **own.rest,
+        **_write_stop(first.stop, out, refused=refused),
+    }
+    return Reply(200, body=body, losses=tuple(out.losses))
+
+
+def _envelope(start: Start | Response, request: Request) -> dict[str, Json]:
+    known = start.id.startswith("msg_") or "id" in at_home(start.extras, NAME).form
+    id_, model = start.id if known else f"msg_{start.id}", start.model or request.model
+    return {"id": id_, "type": "message", "role": "assistant", "model": model}
+
+
+def _write_stop(stop: Stop, out: Crossing, *, refused: bool) -> dict[str, Json]:
+    if stop.reason == "error":
+        raise malformed(f"the provider stopped with an error ({stop.native or 'no reason given'})")
+    own, word = out.own(stop.extras, "answer.stop"), stop.native
+    if "native" not in own.form and REASONS.get(word or "") != stop.reason:
+        if stop.reason in NEAREST:
+            out.lose("approximated", "answer.stop", "the nearest word there is")
+        reason = "refusal" if refused and stop.reason == "end" else stop.reason
+        word = NEAREST.get(reason) or REASON_WORDS[reason]
+    return {"stop_reason": word, "stop_sequence": stop.sequence, **own.rest}
+
+
+class _Writer:
+    """Writes one stream: one block at a time, and the stop reason once usage is final."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._out = Crossing(NAME)
+        self.losses = self._out.losses
+        self._index = -1  # the part that is open
+        self._count = 0  # blocks written
+        self._held: list[Frame] = []  # a thinking block's start, until it says anything
+        self._head = b""  # a delta of the open block, up to its text
+        self._custom = False
+        self._refused = False
+        self._tail: dict[str, Json] = {}
+        self._figures: dict[str, Json] = {}
+        self._stop = Stop("end")
+
+    def feed(self, event: Event) -> list[Frame]:
+        match event:
+            case Append():
+                return self._append(event)
+            case Open():
+                return self._open(event)
+            case Close():
+                return self._close(event)
+            case Start():
+                self._figures = write_usage(event.usage)
+                body = {**_envelope(event, self._request), "content": [], "usage": self._figures}
+                body |= {"stop_reason": None, "stop_sequence": None}
+                own = self._out.own(event.extras, "answer")
+                return [_frame("message_start", message={**body, **own.rest})]
+            case Stop():
+                self._stop = event if event.choice == 0 else self._stop
+                return []
+            case End():
+                return self._end(event)
+            case _:
+                assert_never(event)
+
+    def fail(self, failure: Failure) -> list[Frame]:
+        """Return an ``error`` event; SDKs raise on it."""
+        return [Frame(encode(_write_failure(failure).body), "error")]
+
+    def keepalive(self) -> bytes:
+        """Return a ping, which every SDK of this dialect skips."""
+        return b'event: ping\ndata: {"type": "ping"}\n\n'
+
+    def _open(self, event: Open) -> list[Frame]:
+        if event.choice:
+            self._out.lose("dropped", f"answer.choices[{event.choice}]", "an answer has one choice here")
+            return []
+        part = event.part
+        block = write_block(part, f"answer.parts[{event.index}]", self._out)
+        if block is None:
+            return []
+        self._index, self._tail, kind = event.index, {}, block.get("type", "")
+        self._custom = isinstance(part, ToolCall) and part.custom
+        self._refused = self._refused or (isinstance(part, Text) and part.refusal)
+        first, field = None, {"text": "text", "thinking": "thinking"}.get(kind, "input")
+        if isinstance(part, ToolCall):
+            first, block["input"] = part.arguments, {}
+            if self._custom:
+                first = '{"input":"' + encode(first).decode()[1:-1]
+        elif field in block:
+            given = block[field]
+            first = given if isinstance(given, str) else encode(given).decode() if given else ""
+            block[field] = "" if field != "input" else {}
+        for name, empty in (("signature", ""), ("citations", [])):
+            if block.get(name) and kind in ("thinking", "text"):
+                self._tail[name], block[name] = block[name], empty
+        self._head = b'{"type":"content_block_delta","index":%d,"delta":%s' % (self._count, HEADS[field])
+        frames = [_frame("content_block_start", index=self._count, content_block=block)]
+        if field == "input" and first is not None:
+            frames.append(Frame(self._head + b'""}}', DELTA))
+        if first:
+            frames.append(Frame(self._head + encode(first) + b"}}", DELTA))
+        self._held = frames if kind == "thinking" and not first and not self._tail else []
+        return [] if self._held else frames
+
+    def _append(self, event: Append) -> list[Frame]:
+        if event.extras is not None:
+            self._out.own(event.extras, "answer")
+        if event.index != self._index or not event.text:
+            return []
+        text = encode(event.text)
+        if self._custom:
+            text = encode(text[1:-1].decode())
+        frame = Frame(self._head + text + b"}}", DELTA)
+        if not self._held:
+            return [frame]
+        frames, self._held = [*self._held, frame], []
+        return frames
+
+    def _close(self, event: Close) -> list[Frame]:
+        if event.index != self._index:
+            return []
+        at, self._index = f"answer.parts[{event.index}]", -1
+        tail = {**self._tail, **self._out.own(event.extras, at).rest}
+        self._out.unsign(event.signature, at)
+        if event.signature is not None and event.signature.origin == NAME:
+            tail["signature"] = event.signature.data
+        if self._held and not tail:
+            return []
+        frames, self._held = self._held, []
+        if self._custom:
+            frames.append(Frame(self._head + encode('"}') + b"}}", DELTA))
+        deltas = [{"type": "citations_delta", "citation": citation} for citation in tail.get("citations", ())]
+        deltas += tail.get("deltas", ())
+        if "signature" in tail:
+            deltas.append({"type": "signature_delta", "signature": tail["signature"]})
+        frames += [_frame(DELTA, index=self._count, delta=delta) for delta in deltas]
+        frames.append(_frame("content_block_stop", index=self._count))
+        self._count += 1
+        return frames
+
+    def _end(self, event: End) -> list[Frame]:
+        try:
+            delta = _write_stop(self._stop, self._out, refused=self._refused)
+        except Failure as failure:
+            return self.fail(failure)
+        usage = write_usage(event.usage) if event.usage else {}
+        usage = {"output_tokens": 0, **usage}
+        changed = {k: v for k, v in usage.items() if k in CUMULATIVE or self._figures.get(k, self) != v}
+        rest = self._out.own(event.extras, "answer").rest
+        return [_frame("message_delta", delta=delta, usage=changed, **rest), _frame("message_stop")]
+
+
+def _frame(kind: str, **fields: Json) -> Frame:
+    return Frame(encode({"type": kind, **fields}), kind)
+
+
+# --- FAILURE ------------------------------------------------------------------------------------------
+
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""Status -> type; every other status is an ``api_error`` (api/errors, 2026-11-21)."""
+STATUSES = {word: status for status, word in ERRORS.items()}
+TOO_LONG = ("prompt is too long", "exceed context limit", "exceeds the context window")
+UNPAID = ("credit balance is too low", "usage limits")
+"""How a 400 says that the account, not the request, is at its end (api/errors, 2026-11-21)."""
+
+
+def _read_failure(reply: Reply) -> Failure:
+    """Read an error answer, or the error event of a stream (status 200)."""
+    body = reply.body if isinstance(reply.body, dict) else {"message": reply.body}
+    error = body["error"] if isinstance(body.get("error"), dict) else body
+    word, details = error.get("type"), error.get("details")
+    message = str(error.get("message") or f"the provider answered {reply.status}")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    code = code or word
+    status = reply.status if reply.status >= 400 else STATUSES.get(str(word), 500)
+    kind, source, retry = judged(529 if word == "overloaded_error" else status)
+    said = message.lower()
+    if "spend_limit" in str(code) or (status == 400 and any(sign in said for sign in UNPAID)):
+        status = 402
+        kind, source, retry = judged(status)
+    elif status in (400, 413) and any(sign in said for sign in TOO_LONG):
+        kind, retry = Kind.CONTEXT_LENGTH, Retry.NEXT
+    elif status == 400 and "content filtering policy" in said:
+        kind = Kind.CONTENT_POLICY
+    if status in (401, 402, 403):
+        message = f"the provider refused the gateway's account: {message}"
+    return Failure(
+        kind,
+        message,
+        source=source,
+        retry=retry,
+        code=code if isinstance(code, str) else None,
+        status=reply.status if reply.status >= 400 else None,
+        retry_after_s=delay_s(reply.headers),
+        request_id=body.get("request_id") or reply.headers.get("request-id"),
+        native=Extras(NAME, error),
+    )
+
+
+def _write_failure(failure: Failure) -> Reply:
+    status = 529 if failure.kind is Kind.OVERLOADED else failure.http_status
+    word = ERRORS.get(status, "api_error")
+    path = (failure.at or "").removeprefix("$").removeprefix(".").replace("[", ".").replace("]", "")
+    message = f"{path}: {failure.message}" if path else failure.message
+    native = at_home(failure.native, NAME).rest
+    error = {**(native if native.get("type") == word else {}), "type": word, "message": message}
+    headers = {}
+    if failure.retry_after_s is not None:
+        headers["retry-after"] = str(math.ceil(failure.retry_after_s))
+    if failure.source is Source.UPSTREAM:
+        headers["x-should-retry"] = "false"  # the gateway has retried already; the SDK must not again
+    body = {"type": "error", "error": error, "request_id": failure.request_id}
+    return Reply(status, headers, body)
+
+
+def _read_count(reply: Reply) -> int:
+    tokens = Fields(reply.body).integer("input_tokens")
+    if tokens is None:
+        raise malformed("the provider counted no tokens")
+    return tokens
+
+
+def _write_counted(tokens: int) -> Reply:
+    return Reply(200, body={"input_tokens": tokens})
+
+
+class Anthropic:
+    """The codec: the sections above, under the names of the Dialect protocol."""
+
+    name = NAME
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint("POST", "/v1/messages", "generate"),
+        Endpoint("POST", "/v1/messages/count_tokens", "count"),
+    )
+    framing = SSE
+    read_request = staticmethod(_read_request)
+    write_request = staticmethod(_write_request)
+    write_count = staticmethod(_write_count)
+    read_count = staticmethod(_read_count)
+    write_counted = staticmethod(_write_counted)
+    read_answer = staticmethod(_read_answer)
+    write_answer = staticmethod(_write_answer)
+    reader = staticmethod(_Reader)
+    writer = staticmethod(_Writer)
+    read_failure = staticmethod(_read_failure)
+    write_failure = staticmethod(_write_failure)
+
+
+DIALECT: Dialect = Anthropic()

@@ -1,0 +1,225 @@
+"""THE LINE: one request from admit to settle.
+
+    admit -> read -> route -> ledger open -> attempts -> COMMIT -> deliver -> settle
+
+A straight line, not an onion: the order below is the order of effects. Three rules carry it.
+
+* **Durable before money.** The ledger's rows survive ``kill -9`` before the first upstream byte.
+* **One commit point.** An attempt's first content is peeked; until then a fault may be retried or
+  another target asked, silently. Once a byte has left for the client, a fault is told in the stream.
+* **Settled exactly once, however it ends**: answered, refused, failed, or left by the client, whose
+  leaving arrives here as a cancellation of the task. Cancellation closes the upstream socket at once.
+
+The line knows no HTTP server: it takes a :class:`Call` and writes to an :class:`Out`. What it works on
+is in ``life.py``; what it books is in ``booking.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+
+import msgspec
+
+from dragoman.core.events import Event, Start
+from dragoman.core.extras import Loss
+from dragoman.core.failure import Failure, Kind, malformed, unsupported
+from dragoman.core.request import Request, characters
+from dragoman.core.usage import estimate
+from dragoman.dialects import Call, Dialect, Task
+from dragoman.exchange.booking import attempt_row, exchange_row
+from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
+from dragoman.providers.upstream import Prepared, ask, prepare
+from dragoman.routing import Route, Target, plan
+from dragoman.routing.retry import PAUSE_S, decide
+
+__all__ = ["Exchange", "Out", "Services", "Snapshot", "run"]
+
+
+async def run(services: Services, door: Dialect, task: Task, call: Call, out: Out) -> None:
+    """Serve one request; a refusal is told in the door's own dialect.
+
+    Raises:
+        CancelledError: The client left, or the process stops; everything is closed and booked.
+    """
+    ex = Exchange(services, door, task, _request_id(call))
+    try:
+        ex.account = services.admit(call)  # 1 who
+        ex.request = door.read_request(call)  # 2 what, strictly
+        ex.route = ex.live.table.resolve(ex.request.model)  # 3 where to
+        strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
+        if task == "count":
+            await _count(ex, ex.request, ex.route, out, strict=strict)
+        else:
+            attempt = await _answered(ex, ex.request, ex.route, strict=strict)  # 4 plan, ledger, send, peek
+            await _deliver(ex, ex.request, attempt, out)  # 5 COMMIT: the first byte leaves
+        ex.state = "failed" if ex.failure else "settled"
+    except Failure as failure:
+        ex.failure, ex.state = failure, "failed"
+        await out.reply(door.write_failure(failure), ex.headers())
+    except CancelledError:
+        ex.state = "settled" if out.over else "cancelled"
+        raise
+    except Exception as bug:  # the last resort: told with the request's id, never a silent 500
+        services.complain(f"request {ex.request_id} failed on a bug", bug)
+        ex.failure, ex.state = Failure(Kind.INTERNAL, f"internal error, request {ex.request_id}"), "failed"
+        if out.begun:
+            raise
+        await out.reply(door.write_failure(ex.failure), ex.headers())
+    finally:
+        await _settle(ex)  # 6 usage, cost, ledger
+
+
+async def _answered(ex: Exchange, request: Request, route: Route, *, strict: bool) -> Attempt:
+    """Ask target after target until one begins to answer."""
+    targets = list(plan(route))
+    while True:
+        target = targets[0]
+        try:
+            prepared = _prepared(ex, request, target, strict=strict)
+            assert prepared is not None
+            return await _peek(ex, await _open(ex, target), prepared)
+        except Failure as failure:
+            tries = sum(attempt.target == target for attempt in ex.attempts)
+            verdict = decide(failure, tries=tries, more=len(targets) > 1)
+            if verdict == "stop":
+                raise
+        if verdict == "again":
+            await ex.services.pause(ex.services.chance() * PAUSE_S)
+        else:
+            targets.pop(0)
+
+
+def _prepared(ex: Exchange, request: Request, target: Target, *, strict: bool) -> Prepared | None:
+    """Write the request for one target, and note what that loses."""
+    provider = ex.live.providers[target.provider]
+    prepared = prepare(
+        msgspec.structs.replace(request, model=target.model, stream_usage=request.stream),
+        model=ex.live.catalog.find_model(target.provider, target.model),
+        provider=provider,
+        dialect=ex.live.dialects[provider.dialect],
+        count=ex.task == "count",
+    )
+    if prepared is not None:
+        if strict and prepared.losses:
+            lost = ", ".join(map(str, prepared.losses))
+            raise unsupported(f"refused, because it was asked strictly: {target} cannot carry {lost}", "$")
+        ex.losses = dict.fromkeys(prepared.losses)
+    return prepared
+
+
+async def _open(ex: Exchange, target: Target) -> Attempt:
+    """Note an attempt in the ledger; when this returns, it survives a crash."""
+    attempt = Attempt(len(ex.attempts) + 1, target, ex.services.now())
+    ex.attempts.append(attempt)
+    if attempt.number == 1:
+        await ex.services.ledger.open(exchange_row(ex), attempt_row(ex, attempt))
+    else:
+        await ex.services.ledger.next(attempt_row(ex, attempt))
+    return attempt
+
+
+async def _peek(ex: Exchange, attempt: Attempt, prepared: Prepared) -> Attempt:
+    """Send, and wait for the first content: up to there a fault is still retried silently."""
+    try:
+        attempt.answer = await ask(ex.services.transport, prepared, ex.live.deadlines)
+        attempt.batches = attempt.answer.batches()
+        while not attempt.held or isinstance(attempt.held[-1], Start):
+            if not (batch := await _next(ex, attempt)):
+                raise malformed("the provider answered nothing")
+            attempt.held += batch
+    except Failure as failure:
+        attempt.failure = failure
+        if attempt.answer is not None:
+            await attempt.answer.close()
+        raise
+    attempt.first_at = ex.services.tick()
+    return attempt
+
+
+async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
+    """Return the next events of an answer, folded as they pass; none at its end."""
+    assert attempt.batches is not None
+    try:
+        batch: list[Event] = await anext(attempt.batches, [])
+    except Failure as failure:
+        attempt.failure = failure
+        raise
+    for place, event in enumerate(batch):
+        if isinstance(event, Start):
+            # The provider need not give an id or a time; a client's dialect may want both.
+            batch[place] = msgspec.structs.replace(
+                event, id=event.id or ex.id, created_at=event.created_at or int(ex.opened_at)
+            )
+        attempt.folder.feed(batch[place])
+    return batch
+
+
+async def _deliver(ex: Exchange, request: Request, attempt: Attempt, out: Out) -> None:
+    """Write the answer in the client's dialect, as a stream or whole."""
+    if not request.stream:
+        while await _next(ex, attempt):
+            pass
+        reply = ex.door.write_answer(attempt.folder.response(), request)
+        ex.losses.update(dict.fromkeys(reply.losses))
+        await out.reply(reply, ex.headers())
+        return
+    writer = ex.door.writer(request)
+    encode = ex.door.framing.encode
+    await out.start(ex.door.framing.content_type, ex.headers(), writer.keepalive)
+    batch = attempt.held
+    try:
+        while batch:
+            frames = [frame for event in batch for frame in writer.feed(event)]
+            if frames:
+                await out.send(b"".join(map(encode, frames)))
+            batch = await _next(ex, attempt)
+    except Failure as failure:
+        ex.failure = failure
+        await out.send(b"".join(map(encode, writer.fail(failure))))
+    ex.losses.update(dict.fromkeys(writer.losses))
+    await out.send(b"", last=True)
+
+
+async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, strict: bool) -> None:
+    """Count input tokens where the target's protocol can, else estimate and say so."""
+    target = next(plan(route))
+    prepared = _prepared(ex, request, target, strict=strict)
+    if prepared is None:
+        ex.losses[Loss("approximated", "answer.input_tokens", "estimated from characters")] = None
+        tokens = estimate(characters(request))
+    else:
+        attempt = await _open(ex, target)
+        try:
+            attempt.answer = await ask(ex.services.transport, prepared, ex.live.deadlines)
+            tokens = prepared.dialect.read_count(await attempt.answer.reply())
+        except Failure as failure:
+            attempt.failure = failure
+            raise
+    await out.reply(ex.door.write_counted(tokens), ex.headers())
+
+
+async def _settle(ex: Exchange) -> None:
+    """Close what is open and book what it cost.
+
+    A request without a known key is not booked: a flood of them must not grow the ledger. The store
+    writes what it was given even if this task is cancelled while it waits for the commit.
+    """
+    try:
+        for attempt in ex.attempts:
+            if attempt.answer is not None:
+                await attempt.answer.close()
+    finally:
+        if ex.account is not None:
+            at = ex.services.now()
+            rows = [attempt_row(ex, attempt, at) for attempt in ex.attempts]
+            try:
+                await ex.services.ledger.settle(exchange_row(ex, at, rows), rows)
+            except Failure as failure:
+                ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)
+
+
+def _request_id(call: Call) -> str | None:
+    """Return the client's own request id if it is one, so that it cannot smuggle anything anywhere."""
+    asked = call.headers.get("x-request-id", "")
+    return asked if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", asked) else None

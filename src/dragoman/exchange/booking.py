@@ -1,0 +1,118 @@
+"""What an exchange is in the ledger: as it opens, and as it ends.
+
+Tokens the provider counted are booked as counted. Where it could not (the answer was cut short, by
+the client or by a fault), what it told at the start stands, the rest is estimated from the text that
+passed, and the row says so. Where nothing is known the cost is unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dragoman.core.failure import Failure
+from dragoman.core.request import characters
+from dragoman.core.usage import COUNTERS, Usage, cost, estimate, micros
+from dragoman.exchange.life import Attempt, Exchange
+from dragoman.store import AttemptRow, ExchangeRow, Meters
+
+NOTHING = Meters(cost_micros=0)
+
+
+def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRow] = ()) -> ExchangeRow:
+    """Return the exchange's ledger row: as it opens, or (`at`, `rows`) as it ends."""
+    request, last = ex.request, ex.attempts[-1] if ex.attempts else None
+    row = ExchangeRow(
+        id=ex.id,
+        request_id=ex.request_id,
+        owner=ex.services.owner,
+        key=ex.account.name if ex.account else "",
+        dialect=ex.door.name,
+        task=ex.task,
+        model=request.model if request else "",
+        stream=request.stream if request else False,
+        opened_at=ex.opened_at,
+        attempts=len(ex.attempts),
+        provider=last.target.provider if last else None,
+    )
+    if at is None:
+        return row
+    response = last.folder.response() if last and last.folder.begun else None
+    return msgspec.structs.replace(
+        row,
+        state=ex.state,
+        settled_at=at,
+        answered_model=response.model if response else last.target.model if last else None,
+        status=_status(ex),
+        failure=str(ex.failure.kind) if ex.failure else None,
+        message=ex.failure.message if ex.failure else None,
+        stop=response.choices[0].stop.reason if response and response.choices else None,
+        losses=tuple(map(str, ex.losses)),
+        first_event_ms=(last.first_at - ex.began) * 1000 if last and last.first_at else None,
+        latency_ms=(ex.services.tick() - ex.began) * 1000,
+        meters=_sum([row.meters for row in rows]),
+    )
+
+
+def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> AttemptRow:
+    """Return an attempt's ledger row: as it opens, or (`at`) as it ends."""
+    target, failure = attempt.target, attempt.failure
+    row = AttemptRow(
+        exchange_id=ex.id,
+        number=attempt.number,
+        provider=target.provider,
+        model=target.model,
+        opened_at=attempt.opened_at,
+    )
+    if at is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        state="failed" if failure else ex.state,
+        settled_at=at,
+        status=failure.status if failure else attempt.answer.status if attempt.answer else None,
+        failure=str(failure.kind) if failure else None,
+        message=failure.message if failure else None,
+        upstream_id=attempt.answer.upstream_id if attempt.answer else failure.request_id if failure else None,
+        first_event_ms=(attempt.first_at - ex.began) * 1000 if attempt.first_at else None,
+        meters=_meters(ex, attempt),
+    )
+
+
+def _meters(ex: Exchange, attempt: Attempt) -> Meters:
+    """Return what one attempt consumed, and what that costs at the target's price."""
+    folder = attempt.folder
+    if not folder.begun:
+        return NOTHING if _unasked(attempt.failure) or ex.task == "count" else Meters()
+    usage = folder.usage or Usage()
+    if not folder.ended or folder.usage is None:
+        read = 0 if usage.total_input or ex.request is None else estimate(characters(ex.request))
+        wrote = max(0, estimate(folder.written) - usage.total_output)
+        usage = usage + Usage(input=read, output=wrote, cost=None, estimated=True)
+    spent = cost(usage, ex.live.catalog.price(attempt.target.provider, attempt.target.model))
+    counters = {name: getattr(usage, name) for name in COUNTERS}
+    return Meters(**counters, estimated=usage.estimated, cost_micros=None if spent is None else micros(spent))
+
+
+def _unasked(failure: Failure | None) -> bool:
+    """Whether the provider surely did no work: it refused in words, or was never reached."""
+    return failure is not None and (failure.status is not None or failure.code == "upstream_unreachable")
+
+
+def _sum(meters: Sequence[Meters]) -> Meters:
+    """Return the meters of all attempts; one unknown cost makes the sum unknown."""
+    costs = [one.cost_micros for one in meters]
+    known = [one for one in costs if one is not None]
+    return Meters(
+        **{name: sum(getattr(one, name) for one in meters) for name in COUNTERS},
+        estimated=any(one.estimated for one in meters),
+        cost_micros=sum(known) if len(known) == len(costs) else None,
+    )
+
+
+def _status(ex: Exchange) -> int:
+    """Return the HTTP status the client was, or would have been, told."""
+    if ex.failure is not None:
+        return ex.failure.http_status
+    return 499 if ex.state == "cancelled" else 200

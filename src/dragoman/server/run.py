@@ -1,0 +1,162 @@
+"""Serve: one process, or a parent that supervises several.
+
+Every serving process is the same: it holds one :class:`Gateway` and accepts on one socket. With
+several workers the parent binds the socket, runs the embedded model (one of it, not one per worker) and
+starts this same program again for each worker, handing the socket down. A worker that dies is started
+again; SIGHUP goes to every worker and reloads there; SIGTERM and SIGINT stop them all, gracefully.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from dragoman.config import Config, ConfigError, load
+from dragoman.gateway import Gateway
+from dragoman.providers.local import LocalModel
+from dragoman.server.app import App
+from dragoman.server.guard import guarded
+
+WORKER_FD = "DRAGOMAN_WORKER_FD"
+"""Set by the parent: the number of the listening socket a worker inherits."""
+
+RESTART_PAUSE_S = 1.0
+"""A worker that died is started again after so long, so that a broken one does not spin."""
+
+log = logging.getLogger("dragoman")
+
+
+def serve(environ: Mapping[str, str]) -> int:
+    """Serve until told to stop; return the process's exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        config = load(environ, Path.cwd())
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    inherited = environ.get(WORKER_FD)
+    listening = socket.socket(fileno=int(inherited)) if inherited else _bind(config)
+    if listening is None:
+        return 1
+    with listening:
+        if inherited is None and config.server.workers > 1:
+            return asyncio.run(_supervise(config, environ, listening))
+        return _serve_one(config, environ, listening, first=inherited is None)
+
+
+def _bind(config: Config) -> socket.socket | None:
+    host, port = config.server.host, config.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        sys.stderr.write(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port or PORT\n"
+        )
+        return None
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; tells the gateway that it drains as soon as it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._gateway.draining = True
+        super().handle_exit(sig, frame)
+
+
+def _serve_one(config: Config, environ: Mapping[str, str], listening: socket.socket, *, first: bool) -> int:
+    """Serve one gateway in this process."""
+    address = listening.getsockname()
+    gateway = Gateway(
+        config,
+        load=lambda: load(environ, Path.cwd()),
+        announce=(lambda line: print(line, flush=True)) if first else log.info,  # noqa: T201 - the banner
+        url=f"http://{_shown(config.server.host)}:{address[1]}",
+    )
+    server = config.server
+    options = uvicorn.Config(
+        App(gateway),
+        loop="uvloop",
+        http=guarded(server.header_timeout_s),
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(server.idle_connection_s),
+        timeout_graceful_shutdown=int(server.drain_s),
+    )
+    running = _Server(options, gateway)
+    running.run(sockets=[listening])
+    return 0 if running.started else 1
+
+
+async def _supervise(config: Config, environ: Mapping[str, str], listening: socket.socket) -> int:
+    """Keep `workers` processes serving until told to stop."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, stop.set)
+    env = {**environ, WORKER_FD: str(listening.fileno())}
+    model = LocalModel(config.local) if config.local.enabled and LocalModel.available() else None
+    if model is not None:
+        await model.start()
+        env |= {"DRAGOMAN_LOCAL_URL": model.base_url, "DRAGOMAN_LOCAL_KEY": model.key}
+    workers: dict[int, asyncio.subprocess.Process] = {}
+
+    def reload() -> None:
+        for worker in workers.values():
+            if worker.returncode is None:
+                worker.send_signal(signal.SIGHUP)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+    async def keep(number: int) -> None:
+        while not stop.is_set():
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "dragoman", "serve", env=env, pass_fds=[listening.fileno()]
+            )
+            workers[number] = worker
+            code = await worker.wait()
+            if not stop.is_set():
+                log.error("worker %d ended with code %d and is started again", number, code)
+                await asyncio.sleep(RESTART_PAUSE_S)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(config.server.workers):
+                group.create_task(keep(number))
+            await stop.wait()
+            for worker in workers.values():
+                if worker.returncode is None:
+                    worker.terminate()
+    finally:
+        if model is not None:
+            await model.stop()
+    return 0
+
+
+def _shown(host: str) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - shown, not bound
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name

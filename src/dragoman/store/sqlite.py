@@ -1,0 +1,208 @@
+"""The ledger and the settings in one SQLite file.
+
+Writes go through the one writing thread of ``commit.py`` and return once they are committed; reads go
+through a thread and a read-only connection of their own. Neither blocks the event loop.
+
+The state machine is in the SQL: an upsert inserts what was never opened and touches an opened row only
+``where state = 'reserved'``, so nothing that happened is ever rewritten, whoever asks and how often.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from asyncio import get_running_loop, to_thread
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dragoman.core.failure import Failure, Kind
+from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.store.commit import Statement, Values, Write, Writer
+from dragoman.store.database import Connections, StoreSpec, failure, open_database
+
+METERS = Meters.__struct_fields__
+EXCHANGE = (*ExchangeRow.__struct_fields__[:-1], *METERS)
+ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
+"""Columns in the order of the rows' fields, which end in `meters`."""
+
+FIXED = {"id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at"}
+"""What an exchange is from its opening on; settling leaves it alone."""
+
+FIXED_ATTEMPT = {"exchange_id", "number", "provider", "model", "opened_at"}
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608  names of our own, no values
+
+
+def _upsert(table: str, key: str, columns: Sequence[str], fixed: Collection[str]) -> str:
+    """Return an insert that, of a row which is there, settles what is still reserved."""
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in fixed)
+    settle = f"on conflict ({key}) do update set {changes} where {table}.state = 'reserved'"
+    return f"{_insert(table, columns)} {settle}"
+
+
+OPEN_EXCHANGE = Statement(0, _insert("exchange", EXCHANGE))
+OPEN_ATTEMPT = Statement(1, _insert("attempt", ATTEMPT))
+SETTLE_EXCHANGE = Statement(2, _upsert("exchange", "id", EXCHANGE, FIXED))
+SETTLE_ATTEMPT = Statement(3, _upsert("attempt", "exchange_id, number", ATTEMPT, FIXED_ATTEMPT))
+
+INTERRUPT_ATTEMPTS = """
+    update attempt set state = 'interrupted' where state = 'reserved' and exchange_id in (
+        select id from exchange where state = 'reserved' and owner in (select value from json_each(?)))
+"""
+INTERRUPT_EXCHANGES = """
+    update exchange set state = 'interrupted'
+    where state = 'reserved' and owner in (select value from json_each(?))
+"""
+
+
+class SqliteStore:
+    """A :class:`~dragoman.store.Store` in one SQLite file."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._writer = Writer(connections.writing, connections.folding)
+        self._reader = connections.reading
+        self._reads = ThreadPoolExecutor(1, "store-reader")
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, spec: StoreSpec | None = None) -> SqliteStore:
+        """Open the database at `path`, made or migrated if need be. Blocks; for start-up only.
+
+        Raises:
+            Failure: UNAVAILABLE: damaged, foreign, newer than this code, or not to be opened; says
+                which file, and what to do.
+        """
+        return cls(open_database(path, spec or StoreSpec()))
+
+    @property
+    def commits(self) -> int:
+        """Commits made so far: fewer than writes where callers are many."""
+        return self._writer.commits
+
+    async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
+        """Insert both rows in one commit; return once they are durable."""
+        rows = [(OPEN_EXCHANGE, _values(exchange)), (OPEN_ATTEMPT, _values(attempt))]
+        await self._writer.write(Write(rows))
+
+    async def open_attempt(self, attempt: AttemptRow) -> None:
+        """Insert one more attempt of an open exchange; return once it is durable."""
+        await self._writer.write(Write([(OPEN_ATTEMPT, _values(attempt))]))
+
+    async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
+        """Write the final state of an exchange and of its attempts, in one commit."""
+        rows = [(SETTLE_EXCHANGE, _values(exchange))]
+        rows += [(SETTLE_ATTEMPT, _values(attempt)) for attempt in attempts]
+        await self._writer.write(Write(rows))
+
+    async def interrupt(self, dead_owners: Sequence[str]) -> int:
+        """Mark every reserved row of `dead_owners` as interrupted; return how many exchanges."""
+        owners = (msgspec.json.encode(dead_owners).decode(),)
+
+        def act(connection: sqlite3.Connection) -> int:
+            connection.execute(INTERRUPT_ATTEMPTS, owners)
+            return connection.execute(INTERRUPT_EXCHANGES, owners).rowcount
+
+        return int(await self._writer.write(Write(act=act)))
+
+    async def open_owners(self) -> list[str]:
+        """Return the owners that have reserved rows."""
+        rows = await self._read("select distinct owner from exchange where state = 'reserved'")
+        return [row[0] for row in rows]
+
+    async def exchanges(self, *, limit: int = 100, key: str | None = None) -> list[ExchangeRow]:
+        """Return the newest exchanges first."""
+        where, values = ("where key = ?", (key, limit)) if key is not None else ("", (limit,))
+        columns = ", ".join(EXCHANGE)
+        rows = await self._read(
+            f"select {columns} from exchange {where} order by opened_at desc, rowid desc limit ?",  # noqa: S608  as above
+            values,
+        )
+        return [_exchange(row) for row in rows]
+
+    async def attempts(self, exchange_id: str) -> list[AttemptRow]:
+        """Return the attempts of one exchange in order."""
+        columns = ", ".join(ATTEMPT)
+        rows = await self._read(
+            f"select {columns} from attempt where exchange_id = ? order by number",  # noqa: S608  as above
+            (exchange_id,),
+        )
+        return [_attempt(row) for row in rows]
+
+    async def setting(self, name: str) -> str | None:
+        """Return a durable setting."""
+        rows = await self._read("select value from setting where name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    async def remember(self, name: str, value: str, *, replace: bool = True) -> bool:
+        """Write a durable setting; return whether it was written."""
+        then = "update set value = excluded.value" if replace else "nothing"
+        sql = f"insert into setting values (?, ?) on conflict do {then}"  # noqa: S608  as above
+
+        def act(connection: sqlite3.Connection) -> bool:
+            return connection.execute(sql, (name, value)).rowcount == 1
+
+        return bool(await self._writer.write(Write(act=act)))
+
+    async def close(self) -> None:
+        """Finish pending writes, fold the log into the file, and close it. May be called again."""
+        self._closed = True
+        await to_thread(self._close)
+
+    def _close(self) -> None:
+        self._reads.shutdown()
+        self._reader.close()
+        self._writer.close()
+
+    async def _read(self, sql: str, values: Values = ()) -> list[Any]:
+        if self._closed:
+            raise Failure(Kind.UNAVAILABLE, "the store is closed", code="store_unavailable")
+        return await get_running_loop().run_in_executor(self._reads, self._fetch, sql, values)
+
+    def _fetch(self, sql: str, values: Values) -> list[Any]:
+        try:
+            return self._reader.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise failure(error) from error
+
+
+def _values(row: ExchangeRow | AttemptRow) -> Values:
+    """Return a row's column values."""
+    *fields, meters = msgspec.structs.astuple(row)
+    return (*map(_bound, fields), *msgspec.structs.astuple(meters))
+
+
+def _bound(value: object) -> object:
+    """Return one field as SQLite takes it: no sequence, and no text that is not Unicode.
+
+    A provider's header may hold bytes of any kind; a row must not be lost for them.
+    """
+    if isinstance(value, tuple):
+        value = msgspec.json.encode([_bound(member) for member in value]).decode()
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def _exchange(row: Sequence[Any]) -> ExchangeRow:
+    fields, meters = _split(EXCHANGE, row)
+    fields["stream"] = bool(fields["stream"])
+    fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
+    return ExchangeRow(**fields, meters=meters)
+
+
+def _attempt(row: Sequence[Any]) -> AttemptRow:
+    fields, meters = _split(ATTEMPT, row)
+    return AttemptRow(**fields, meters=meters)
+
+
+def _split(columns: Sequence[str], row: Sequence[Any]) -> tuple[dict[str, Any], Meters]:
+    """Return a row's own fields by name, and its meters."""
+    border = len(columns) - len(METERS)
+    meters = dict(zip(METERS, row[border:], strict=True))
+    meters["estimated"] = bool(meters["estimated"])
+    return dict(zip(columns[:border], row[:border], strict=True)), Meters(**meters)

@@ -1,0 +1,176 @@
+"""The ledger: rows that outlive their process, and whose they are."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from dragoman.accounts.ledger import Ledger, Owner
+from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where owners keep their locks."""
+    return tmp_path / "owners"
+
+
+@pytest.fixture
+def owner(folder: Path) -> Iterator[Owner]:
+    """Return a living owner."""
+    owner = Owner.claim(folder)
+    yield owner
+    owner.release()
+
+
+def exchange(name: str, owner: str = "") -> ExchangeRow:
+    """Return an exchange as it opens."""
+    return ExchangeRow(
+        id=name,
+        request_id=name,
+        owner=owner,
+        key="k",
+        dialect="d",
+        task="generate",
+        model="m",
+        stream=False,
+        opened_at=1.0,
+    )
+
+
+def attempt(name: str, number: int = 1) -> AttemptRow:
+    """Return an attempt as it opens."""
+    return AttemptRow(exchange_id=name, number=number, provider="p", model="m", opened_at=1.0)
+
+
+def test_owners_of_one_process_are_alive_apart(folder: Path, owner: Owner) -> None:
+    """Two owners of the same process have names of their own, and one's end is not the other's."""
+    other = Owner.claim(folder)
+    assert owner.id != other.id
+    assert Owner.dead(folder, [owner.id, other.id]) == []
+    other.release()
+    other.release()
+    assert Owner.dead(folder, [owner.id, other.id]) == [other.id]
+    assert [path.stem for path in folder.iterdir()] == [owner.id]
+
+
+def test_an_owner_without_a_file_is_dead(folder: Path, owner: Owner) -> None:
+    """Whoever is not heard of is gone; a name that leads elsewhere removes nothing there."""
+    outside = folder.parent / "precious.lock"
+    outside.write_text("keep")
+    assert Owner.dead(folder, ["0123456789abcdef", "../precious"]) == ["0123456789abcdef", "../precious"]
+    assert outside.read_text() == "keep"
+    assert Owner.dead(folder.parent / "nowhere", ["a"]) == ["a"]
+
+
+def test_a_left_file_is_dead_and_removed(folder: Path, owner: Owner) -> None:
+    """A lock file nobody holds is a crashed owner's: it is told and cleared away."""
+    (folder / "crashed.lock").write_text("")
+    assert Owner.dead(folder, ["crashed", owner.id]) == ["crashed"]
+    assert [path.stem for path in folder.iterdir()] == [owner.id]
+
+
+def test_a_claim_survives_being_taken_for_dead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who looks between the making and the locking of a file does not get a living owner."""
+    flock, looks = fcntl.flock, iter([True])
+
+    def watched(descriptor: int, operation: int) -> None:
+        if next(looks, False):
+            assert Owner.dead(folder, [path.stem for path in folder.iterdir()])
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", watched)
+    owner = Owner.claim(folder)
+    assert Owner.dead(folder, [owner.id]) == []
+    owner.release()
+
+
+def test_random_names_that_repeat_are_drawn_again(folder: Path) -> None:
+    """Two claims never share a name, even if chance gives the same twice."""
+    drawn = iter([b"a" * 8, b"a" * 8, b"b" * 8])
+    one, two = (Owner.claim(folder, lambda _: next(drawn)) for _ in range(2))
+    assert one.id != two.id
+    one.release()
+    two.release()
+
+
+CLAIM = """
+import sys, time
+from pathlib import Path
+from dragoman.accounts.ledger import Owner
+owner = Owner.claim(Path(sys.argv[1]))
+print(owner.id, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_f46_a_killed_process_is_known_dead_at_once(folder: Path, owner: Owner) -> None:
+    """While it lives nobody sweeps it; from its ``kill -9`` on everybody may."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIM, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    assert Owner.dead(folder, [name, owner.id]) == []
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert Owner.dead(folder, [name, owner.id]) == [name]
+
+
+def test_the_lock_is_not_inherited(owner: Owner) -> None:
+    """A program started by the owner, such as the embedded model, does not keep it alive."""
+    assert owner._descriptor is not None
+    assert not os.get_inheritable(owner._descriptor)
+
+
+def test_the_ledger_books_for_its_owner(tmp_path: Path, owner: Owner) -> None:
+    """Rows open under the owner's name and end at the clock's time, unless they say one."""
+
+    async def run() -> None:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        ledger = Ledger(store, lambda: 77.0, owner)
+        await ledger.open(exchange("x"), attempt("x"))
+        await ledger.next(attempt("x", 2))
+        assert [row.owner for row in await store.exchanges()] == [owner.id]
+        tries = [
+            replace(attempt("x"), state="failed"),
+            replace(attempt("x", 2), state="settled", settled_at=5.0),
+        ]
+        await ledger.settle(replace(exchange("x"), state="settled"), tries)
+        (row,) = await store.exchanges()
+        assert (row.state, row.settled_at, row.owner) == ("settled", 77.0, owner.id)
+        assert [(row.number, row.settled_at) for row in await store.attempts("x")] == [(1, 77.0), (2, 5.0)]
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_sweep_settles_the_dead_and_spares_the_living(tmp_path: Path, folder: Path, owner: Owner) -> None:
+    """Open rows of a crashed sibling become interrupted, those of a living one and our own stay."""
+
+    async def run() -> None:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        sibling, crashed = Owner.claim(folder), Owner.claim(folder)
+        for one in (owner, sibling, crashed):
+            await Ledger(store, lambda: 1.0, one).open(exchange(one.id), attempt(one.id))
+        ledger = Ledger(store, lambda: 2.0, owner)
+        assert await ledger.sweep() == 0
+        crashed.release()
+        assert await ledger.sweep() == 1
+        assert await ledger.sweep() == 0
+        states = {row.owner: row.state for row in await store.exchanges()}
+        assert states == {owner.id: "reserved", sibling.id: "reserved", crashed.id: "interrupted"}
+        sibling.release()
+        await store.close()
+
+    asyncio.run(run())

@@ -1,0 +1,75 @@
+"""Names become routes; a route is tried in order."""
+
+from __future__ import annotations
+
+import pytest
+
+from dragoman.core.failure import Failure, Kind
+from dragoman.routing import Route, RouteSpec, Table, Target, plan
+
+TABLE = Table(
+    routes={
+        "fast": RouteSpec(("groq/llama-3.1-8b-instant", "local/smollm2-135m")),
+        "careful": RouteSpec(("local/smollm2-135m",), strict=True),
+        "gpt-4o": RouteSpec(("local/smollm2-135m",)),
+        "dead": RouteSpec(("groq/x",)),
+    },
+    offers={
+        "gpt-4o": (Target("openai", "gpt-4o"),),
+        "claude-x": (Target("openai", "nope"), Target("openrouter", "anthropic/claude-x")),
+        "llama-3.1-8b-instant": (Target("groq", "llama-3.1-8b-instant"),),
+    },
+    ready=frozenset({"local", "openrouter"}),
+    waiting={"groq": "set GROQ_API_KEY", "openai": "set OPENAI_API_KEY"},
+)
+
+
+def test_a_configured_route_wins_over_the_catalogue() -> None:
+    """An operator may give a vendor's name to a target of his own."""
+    assert TABLE.resolve("gpt-4o").targets == (Target("local", "smollm2-135m"),)
+
+
+def test_a_route_keeps_its_order_and_leaves_out_who_cannot_be_called() -> None:
+    """Targets of providers without a key are skipped before anything is tried."""
+    route = TABLE.resolve("fast")
+    assert list(plan(route)) == [Target("local", "smollm2-135m")]
+    assert TABLE.resolve("careful").strict
+
+
+def test_provider_slash_model_reaches_a_model_no_catalogue_lists() -> None:
+    """Everything after the first slash is the provider's own name, slashes and colons included."""
+    assert TABLE.resolve("openrouter/vendor/model:free") == Route(
+        "openrouter/vendor/model:free", (Target("openrouter", "vendor/model:free"),)
+    )
+
+
+def test_a_bare_name_finds_every_ready_provider_that_offers_it() -> None:
+    """The catalogue's order stands; who is not ready is left out."""
+    assert TABLE.resolve("claude-x").targets == (Target("openrouter", "anthropic/claude-x"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("openai/gpt-4o", "set OPENAI_API_KEY"),
+        ("llama-3.1-8b-instant", "set GROQ_API_KEY"),
+        ("dead", "set GROQ_API_KEY"),
+        ("gpt-4", "did you mean gpt-4o"),
+        ("zzz", "GET /v1/models"),
+        ("", "GET /v1/models"),
+        ("openrouter/", "GET /v1/models"),
+    ],
+)
+def test_a_name_nobody_can_answer_is_refused_with_what_to_do(name: str, said: str) -> None:
+    """404 model_not_found, at $.model, and a hint."""
+    with pytest.raises(Failure) as caught:
+        TABLE.resolve(name)
+    assert caught.value.kind is Kind.NOT_FOUND
+    assert caught.value.code == "model_not_found"
+    assert caught.value.at == "$.model"
+    assert said in caught.value.message
+
+
+def test_names_lists_what_can_be_answered_now_and_each_once() -> None:
+    """Routes come first; a route that shadows a catalogue model is not listed twice."""
+    assert TABLE.names() == ["fast", "careful", "gpt-4o", "claude-x"]

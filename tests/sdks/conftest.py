@@ -1,0 +1,13 @@
+"""Where the official SDKs are tried: a gateway before a simulator, and one before the real model."""
+
+from __future__ import annotations
+
+import pytest
+
+TARGETS = ["sim-openai_chat/m", "sim-anthropic/m"]
+
+
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest) -> str:
+    """A model of each upstream dialect."""
+    return str(request.param)
