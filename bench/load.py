@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 
 class Result(NamedTuple):
@@ -44,8 +44,8 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transport is not asyncio's class, but its equal.
+        self._transport = cast("asyncio.Transport", transport)
 
     async def run(self, requests: int) -> None:
         """Ask so many times, one after another."""

@@ -12,6 +12,7 @@ from tests.house import ask, chat, house, message, post
 from dragoman.core.failure import Failure, Kind
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
+from dragoman.store import AttemptRow, ExchangeRow
 
 BACKUP = """
 [routes.main]
@@ -215,8 +216,8 @@ def test_a_ledger_that_cannot_write_lets_nothing_through(tmp_path: Path) -> None
     async def play() -> None:
         async with Simulator() as sim, house(tmp_path, sim.url) as gate:
 
-            async def broken(*_: object) -> None:
-                raise Failure(Kind.UNAVAILABLE, "the ledger cannot be written", retry_after_s=1)
+            async def broken(exchange: ExchangeRow, attempt: AttemptRow) -> None:
+                raise Failure(Kind.UNAVAILABLE, f"row {attempt.number} cannot be written", retry_after_s=1)
 
             gate.gateway.store.open_exchange = broken  # type: ignore[method-assign]
             got = await ask(gate.port, post("/v1/chat/completions", chat()))

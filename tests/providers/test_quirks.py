@@ -23,6 +23,12 @@ CALL = {"id": "call_abc", "type": "function", "function": {"name": "f", "argumen
 SAID = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 
 
+MARKED = {
+    "role": "user",
+    "content": [{"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}, "odd"],
+}
+
+
 def provider(*quirks: str) -> Provider:
     """Return a provider that has `quirks`."""
     return Provider(name="odd", dialect="openai_chat", quirks=quirks)
@@ -72,6 +78,28 @@ REQUESTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("no_stream_options", {"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}),
     ("no_penalties", {"presence_penalty": 1, "frequency_penalty": 1, "top_p": 1}, {"top_p": 1}),
     ("no_logit_bias", {"logit_bias": {"1": 2}}, {}),
+    (
+        "no_cache_marks",
+        sent(MARKED, tools=[{"type": "function", "prompt_cache_breakpoint": {"mode": "explicit"}}]),
+        sent(
+            {"role": "user", "content": [{"type": "text", "text": "x"}, "odd"]}, tools=[{"type": "function"}]
+        ),
+    ),
+    (
+        "cache_control_marks",
+        sent(MARKED),
+        sent(
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, "odd"],
+            }
+        ),
+    ),
+    (
+        "no_past_thinking",
+        sent({"role": "assistant", "content": "x", "reasoning_content": "t", "reasoning_details": []}),
+        sent({"role": "assistant", "content": "x"}),
+    ),
     ("no_logprobs", {"logprobs": True, "top_logprobs": 3}, {}),
     (
         "no_names",

@@ -27,6 +27,9 @@ TOOL = {
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 
 
+FAULTY: list[Any] = [{"role": "user", "content": 5}]
+
+
 def client(gate: House, **options: Any) -> anthropic.AsyncAnthropic:
     """Return the SDK's client, pointed at the gateway."""
     return anthropic.AsyncAnthropic(base_url=gate.url, max_retries=0, **{"api_key": "any", **options})
@@ -115,7 +118,7 @@ def test_a_tool_loop(tmp_path: Path, target: str, *, stream: bool) -> None:
             assert len({call.id for call in calls}) == 2
             for call in calls:
                 assert isinstance(call.input["city"], str)
-                assert call.input["days"] >= 1
+                assert isinstance(call.input["days"], int)
             results = [
                 {"type": "tool_result", "tool_use_id": call.id, "content": f"sun {call.id}"} for call in calls
             ]
@@ -160,10 +163,11 @@ def test_images_arrive(tmp_path: Path, target: str) -> None:
         )
         image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": dot}}
         async with Simulator() as sim, house(tmp_path, sim.url) as gate, client(gate) as sdk:
+            messages: list[Any] = [{"role": "user", "content": [image, {"type": "text", "text": "what?"}]}]
             await sdk.messages.create(
                 model=target,
                 max_tokens=100,
-                messages=[{"role": "user", "content": [image, {"type": "text", "text": "what?"}]}],  # type: ignore[list-item,typeddict-item]  # a plain dict is what most callers send
+                messages=messages,
             )
             assert dot in json.dumps(sim.journal.entries[-1].body)
 
@@ -225,7 +229,7 @@ def test_our_own_refusals_are_the_sdks_own(tmp_path: Path) -> None:
                         await sdk.messages.create(
                             model="sim-anthropic/m",
                             max_tokens=1,
-                            messages=[{"role": "user", "content": 5}],  # type: ignore[typeddict-item]  # the fault
+                            messages=FAULTY,
                         )
                     assert "messages.0.content" in str(caught.value)
                     assert [model.id async for model in sdk.models.list()] == []

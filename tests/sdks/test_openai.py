@@ -30,6 +30,9 @@ TOOL = {
 }
 
 
+FAULTY: list[Any] = [{"role": "user", "content": 5}]
+
+
 def client(gate: House, **options: Any) -> openai.AsyncOpenAI:
     """Return the SDK's client, pointed at the gateway."""
     return openai.AsyncOpenAI(base_url=f"{gate.url}/v1", api_key="any", max_retries=0, **options)
@@ -219,7 +222,7 @@ def test_our_own_refusals_are_the_sdks_own(tmp_path: Path) -> None:
                 with pytest.raises(openai.BadRequestError) as caught:
                     await sdk.chat.completions.create(
                         model="sim-openai_chat/m",
-                        messages=[{"role": "user", "content": 5}],  # type: ignore[typeddict-item]  # the fault
+                        messages=FAULTY,
                     )
                 assert caught.value.param == "$.messages[0].content"
                 assert [model.id async for model in sdk.models.list()] == []

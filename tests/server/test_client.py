@@ -202,7 +202,7 @@ def test_hostile_names_split_no_header(tmp_path: Path) -> None:
 
     async def play() -> None:
         async with Simulator() as sim, house(tmp_path, sim.url) as gate:
-            body = chat(model="sim-anthropic/a\r\nx-evil: 1 é\u2028", **{"odd\r\nfield": 1})
+            body = {**chat(model="sim-anthropic/a\r\nx-evil: 1 é\u2028"), "odd\r\nfield": 1}
             got = await ask(gate.port, post("/v1/chat/completions", body))
             assert got.status == 200
             assert "x-evil" not in got.headers

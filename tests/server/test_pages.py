@@ -35,12 +35,12 @@ def test_not_ready_while_the_store_is_away_or_the_gateway_drains(tmp_path: Path)
         async with house(tmp_path) as gate:
             store, setting = gate.gateway.store, gate.gateway.store.setting
 
-            async def broken(_: str) -> str | None:
-                raise Failure(Kind.UNAVAILABLE, "the ledger is away")
+            async def broken(name: str) -> str | None:
+                raise Failure(Kind.UNAVAILABLE, f"the ledger is away, {name} cannot be read")
 
             store.setting = broken  # type: ignore[method-assign]
             got = await ask(gate.port, get("/health/ready"))
-            assert (got.status, got.json["missing"]) == (503, ["the ledger is away"])
+            assert (got.status, got.json["missing"]) == (503, ["the ledger is away, alive cannot be read"])
             store.setting = setting  # type: ignore[method-assign]
             gate.gateway.draining = True
             got = await ask(gate.port, get("/health/ready"))

@@ -13,10 +13,10 @@ import anthropic
 import jsonschema  # type: ignore[import-untyped]
 import openai
 import pytest
-from tests.simulator.raw import PATHS, ask, body, line, once, play, post
+from tests.simulator.raw import PATHS, ask, body, line, once, play, post, until_end
 
 from dragoman.dialects.catalog import DIALECTS
-from dragoman.simulator import Behaviour, Canned, Counts, Error, Match, Rule, Script, Simulator
+from dragoman.simulator import Behaviour, Canned, Counts, Error, Fault, Match, Rule, Script, Simulator
 from dragoman.simulator.server import REMEMBERED
 
 WEATHER: dict[str, Any] = {
@@ -297,6 +297,7 @@ def test_elsewhere_there_is_nothing_unless_the_script_says_so() -> None:
         rules = (
             Rule(Match(path="/login*"), Behaviour(reply=Canned(302, {"location": "/elsewhere"}))),
             Rule(Match(path="/v1/models", nth=1), Behaviour(error=Error(status=401, message="who?"))),
+            Rule(Match(path="/gone"), Behaviour(faults=(Fault("close"),))),
             Rule(Match(), Behaviour(text="not for paths outside the dialects")),
         )
         async with Simulator(Script(rules=rules)) as simulator:
@@ -307,7 +308,8 @@ def test_elsewhere_there_is_nothing_unless_the_script_says_so() -> None:
             assert [answer.status for answer in answers] == [302, 401, 200, 404]
             assert answers[0].header("location") == "/elsewhere"
             assert answers[1].json["error"]["message"] == "who?"
-            assert simulator.journal.totals.dialects == {"": 4}
+            assert (await until_end(simulator, post("/gone", b""))).data == b""
+            assert simulator.journal.totals.dialects == {"": 5}
 
     play(one())
 

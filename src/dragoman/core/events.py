@@ -261,4 +261,5 @@ def _filled(part: Part, text: str, tail: Close | None) -> Part:
 def _merged(first: Extras | None, second: Extras | None) -> Extras | None:
     if first is None or second is None or first.dialect != second.dialect:
         return first or second
-    return Extras(first.dialect, {**first.rest, **second.rest}, first.form + second.form)
+    rest, quiet = {**first.rest, **second.rest}, {**first.quiet, **second.quiet}
+    return Extras(first.dialect, rest, first.form + second.form, quiet)

@@ -22,6 +22,8 @@ from dragoman.core.failure import Kind, Retry, Source, unsupported
 from dragoman.core.request import Media, Signature
 from dragoman.dialects.fields import decode
 
+BINDING = "binding: "
+"""Begins an entry of a form that names a field the model's view or the answer's shape depends on."""
 ODD = re.compile(r"[^A-Za-z0-9_-]")
 MAGIC = {
     "/9j/": "image/jpeg",
@@ -49,7 +51,16 @@ class Crossing:
             self.losses.append(loss)
 
     def own(self, value: Extras | None, at: str) -> Extras:
-        """Return the dialect's own extras of a value; another dialect's are declared lost."""
+        """Return the dialect's own extras of a value; another dialect's are declared lost.
+
+        Raises:
+            Failure: UNSUPPORTED; one of the lost fields is binding.
+        """
+        if value is not None and value.dialect != self.dialect:
+            for word in value.form:
+                if word.startswith(BINDING):
+                    name = word.removeprefix(BINDING)
+                    raise unsupported(f"only {value.dialect} has {name}", f"$.{name}")
         for loss in foreign(value, self.dialect, at):
             self.lose(loss.how, loss.at, loss.why)
         return at_home(value, self.dialect)

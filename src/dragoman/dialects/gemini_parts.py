@@ -39,7 +39,6 @@ from dragoman.core.request import (
     Tool,
     ToolCall,
     ToolResult,
-    plain_text,
 )
 from dragoman.core.usage import Usage, count
 from dragoman.dialects.border import Crossing, as_object, inlined, safe
@@ -58,10 +57,15 @@ LISTS = frozenset({"contents", "parts", "tools", "functionDeclarations", "safety
 """Lists of objects that are often given as one object (the vendor's own examples do)."""
 DATA = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
 """The parts modelled here; a part holds one kind of data."""
-KINDS: tuple[Literal["image", "audio", "video"], ...] = ("image", "audio", "video")
+KINDS: dict[str, Literal["image", "audio", "video", "document"]] = {
+    "image": "image",
+    "audio": "audio",
+    "video": "video",
+}
+"""What a file is, by the first word of its media type; a document else."""
 FILES = ("gs://", "https://generativelanguage.googleapis.com/")
 YOUTUBE = re.compile(r"https?://((www|m)\.)?(youtube\.com|youtu\.be)/")
-"""A link Gemini watches itself, like its own files; any other it may refuse (video-understanding, 2026-11-21)."""
+"""What Gemini watches by its link (gemini-api/docs/video-understanding, 2026-11-21)."""
 GOOD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 """A function's name (api/caching, FunctionDeclaration, 2026-11-21)."""
 TO_STANDARD, TO_URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
@@ -102,7 +106,7 @@ def settle(value: Json) -> tuple[Json, tuple[str, ...]]:
 def unsettle(value: Json, odd: Iterable[str]) -> Json:
     """Return a body in the spelling :func:`settle` found it in."""
     ones = {word.removeprefix("one ") for word in odd if word.startswith("one ")}
-    names = {camel(word): word for word in odd if not word.startswith("one ")}
+    names = {camel(word): word for word in odd if camel(word) != word}
     if not ones and not names:
         return value
 
@@ -248,21 +252,25 @@ def _read_media(fields: Fields, kind: str, signed: Signature | None) -> Media:
         source = "file_id" if data.startswith(FILES) or ":" not in data else "url"
     fields.leave(kind, inner)
     seen = mime or ("video/" if YOUTUBE.match(data) else "")
-    what = next((word for word in KINDS if seen.lower().startswith(f"{word}/")), "document")
-    return Media(what, source, data, mime or None, name, signature=signed, extras=extras(NAME, fields.rest, form))
+    what = KINDS.get(seen.partition("/")[0].lower(), "document")
+    kept = extras(NAME, fields.rest, form)
+    return Media(what, source, data, mime or None, name, signature=signed, extras=kept)
 
 
 # --- PARTS OUT ----------------------------------------------------------------------------------------
 
 
-def write_part(part: Part, at: str, out: Crossing, names: Mapping[str, str] | None = None) -> dict[str, Json] | None:
+def write_part(
+    part: Part, at: str, out: Crossing, names: Mapping[str, str] | None = None
+) -> dict[str, Json] | None:
     """Return one part; None where nothing is left to say. `names`: the tool each call id belongs to.
 
     Raises:
         Failure: UNSUPPORTED; Gemini would see something else than the client showed it.
     """
     if isinstance(part, Opaque):
-        return dict(own_data(part, at))
+        data: dict[str, Json] = own_data(part, at)
+        return data
     own = out.own(part.extras, at)
     if not isinstance(part, Thinking) and part.cache_ttl_s is not None:
         out.lose("dropped", f"{at}.cache_ttl_s", "what is cached is named by cachedContent here")
@@ -332,17 +340,20 @@ def _write_result(
     ours = "no id" in own.form or part.call_id.startswith(SYNTHETIC)
     block: dict[str, Json] = {} if ours else {"id": part.call_id}
     block["name"] = name if out.home else respelt(name)
-    text = plain_text(part.parts)
+    words: list[str] = []
+    media: list[Json] = []
+    for place, inner in enumerate(part.parts):
+        written = write_part(inner, f"{at}.parts[{place}]", out)
+        if isinstance(inner, Text) or (isinstance(inner, Media) and inner.source == "text"):
+            words += [written["text"]] if written else []
+        else:
+            media.append(written)
+    text = "\n".join(words)
     if "object" in own.form:
         block["response"] = decode(text)
     elif "no response" not in own.form:
         key = "error" if part.error else "output"
         block["response"] = {} if "empty" in own.form else {key: decode(text) if "json" in own.form else text}
-    media = []
-    for place, inner in enumerate(part.parts):
-        written = write_part(inner, f"{at}.parts[{place}]", out)
-        if not isinstance(inner, Text):
-            media.append(written)
     return {**block, "parts": media} if media else block
 
 
@@ -363,7 +374,7 @@ def _write_media(part: Media, at: str, own: Extras, out: Crossing) -> dict[str, 
         block = {"mimeType": part.mime, "data": data}
     else:
         if not out.home and (part.source == "file_id" or not _fetchable(part.data)):
-            raise unsupported(f"Gemini reads its own files and YouTube, not this {part.kind} ({part.source})", at)
+            raise unsupported(f"Gemini fetches no {part.kind} but its own files and YouTube", at)
         block = {"fileUri": part.data, **({"mimeType": part.mime} if part.mime else {})}
     if part.name is not None and out.home:
         block["displayName"] = part.name
@@ -471,7 +482,7 @@ def json_schema(schema: Json) -> Json:
     for name, value in given.items():
         match name:
             case "type" if isinstance(value, str):
-                done["type"] = value.lower()
+                done |= {} if value == "TYPE_UNSPECIFIED" else {"type": value.lower()}
             case "properties" | "defs" if isinstance(value, dict):
                 order = [key for key in given.get("propertyOrdering") or () if key in value]
                 keys = dict.fromkeys((*order, *value))
@@ -485,7 +496,7 @@ def json_schema(schema: Json) -> Json:
             case "example":
                 done["examples"] = [value]
             case "nullable" | "propertyOrdering":
-                pass
+                continue
             case _:
                 whole = name in NUMBERS and isinstance(value, str) and value.isdigit()  # int64 is a string
                 done[name] = int(value) if whole else value

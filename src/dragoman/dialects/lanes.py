@@ -7,7 +7,7 @@ that starts while another is open either closes it or waits:
 
 * text and thinking are closed by whatever comes next, and may come again as a new part;
 * a call is closed once its arguments are a complete JSON object. Until then the newcomer waits, and so
-  does everything after it; at the end of the choice those that still wait follow in order.
+  does everything after it; at the end those that still wait follow in order.
 
 Nothing is lost and nothing is said twice; only the order between strands changes.
 """
@@ -116,7 +116,7 @@ class Lane:
         return strand
 
     def flush(self, events: list[Event]) -> None:
-        """Close what is open and say what waits: the choice has finished."""
+        """Close what is open and say what waits: nothing more will come."""
         while self._strands:
             if self.head is None:
                 self._advance(events)

@@ -3,11 +3,10 @@
 WIRE
     POST /v1/chat/completions         an answer; server-sent events with ``"stream": true``
 
-Read 2026-11-21: https://platform.openai.com/docs/api-reference/chat (create, object, streaming),
-``docs/guides/error-codes``, ``.../prompt-caching``, ``.../reasoning``; the types of the Python SDK 3.52.
-Compatible servers: https://openrouter.ai/docs (``use-cases/reasoning-tokens``, ``api-reference/errors``),
-https://docs.mistral.ai/api, https://console.groq.com/docs/api-reference, https://docs.x.ai/docs,
-https://api-docs.deepseek.com, https://docs.perplexity.ai, https://docs.vllm.ai, Azure's REST reference.
+Read 2026-11-21: the types of OpenAI's Python SDK 3.52 (``types/chat``), which state the protocol;
+https://developers.openai.com/api/docs/guides/prompt-caching; for OpenRouter https://openrouter.ai/docs/
+``use-cases/usage-accounting``, ``api_reference/errors-and-debugging``. Where other compatible servers differ
+(Mistral, Groq, DeepSeek, xAI, Azure, Perplexity, Snowflake, ...), it is as their recorded traffic shows.
 
     stream := chunk(role)  chunk(delta)*  chunk(finish)  chunk(usage)?  [DONE]     | chunk* error
     delta  := content | refusal | tool_calls[index] | reasoning_content, reasoning, reasoning_details
@@ -111,7 +110,7 @@ MODES: dict[str, Literal["auto", "none", "required"]] = {
     "any": "required",
 }
 MOST_STOPS = 4
-"""Stop sequences a request may have (chat/create, 2026-11-21)."""
+"""Stop sequences a request may have (completion_create_params of the SDK, 2026-11-21)."""
 MOVED = "The answer is in the user's next message."
 """Stands in for a tool's answer of which nothing is text."""
 
@@ -236,6 +235,7 @@ def _read_tools(fields: Fields) -> Iterable[Tool | Opaque]:
 
 
 def _read_tool(fields: Fields, value: Json) -> Tool | Opaque:
+    form = () if "type" in fields.rest else ("-type",)
     kind = fields.text("type")
     if kind is None and "function" not in fields.rest:
         fields.missing("type")
@@ -243,7 +243,7 @@ def _read_tool(fields: Fields, value: Json) -> Tool | Opaque:
         return Opaque(NAME, kind, value)
     inner = fields.need_object(kind or "function")
     if kind != "custom":
-        return _read_function(inner, fields, () if kind else ("-type",))
+        return _read_function(inner, fields, form)
     name, description, grammar = inner.need_text("name"), inner.text("description"), inner.any("format")
     fields.leave("custom", inner)
     return Tool(name, description, custom=True, grammar=grammar, extras=extras(NAME, fields.rest))
@@ -277,8 +277,7 @@ def _read_choice(fields: Fields) -> ToolChoice | None:
     if kind != "allowed_tools":
         names: tuple[str, ...] = (named.need_text("name"),)
         inner.leave(kind, named)
-        form = [] if kind == "function" else ["custom"]
-        return ToolChoice("required", names, extras(NAME, inner.rest, form))
+        return ToolChoice("required", names, extras(NAME, inner.rest, [f"{kind} {names[0]}"]))
     mode = named.one_of("mode", ("auto", "required"))
     if mode is None:
         named.missing("mode")
@@ -291,7 +290,8 @@ def _read_choice(fields: Fields) -> ToolChoice | None:
         raise invalid("only functions and custom tools can be named", named.path("tools"))
     names = tuple(e.need_object(kind).need_text("name") for e, kind in zip(entries, kinds, strict=True))
     inner.leave("allowed_tools", named)
-    kept = extras(NAME, inner.rest, ["allowed_tools"])
+    spelt = [f"{kind} {name}" for kind, name in zip(kinds, names, strict=True)]
+    kept = extras(NAME, inner.rest, ["allowed_tools", *spelt])
     return ToolChoice("required" if mode == "required" else "auto", names, kept)
 
 
@@ -505,8 +505,9 @@ def _write_choice(request: Request, out: Crossing) -> dict[str, Json]:
         return {name: "any" if "any" in own.form else choice.mode}
     if legacy:
         return {name: merged({"name": choice.names[0]}, own.rest)}
-    custom = {tool.name for tool in request.tools if isinstance(tool, Tool) and tool.custom}
-    words = ["custom" if "custom" in own.form or tool in custom else "function" for tool in choice.names]
+    custom = {f"custom {tool.name}" for tool in request.tools if isinstance(tool, Tool) and tool.custom}
+    custom = {*own.form} if out.home else custom
+    words = ["custom" if f"custom {tool}" in custom else "function" for tool in choice.names]
     entries = [{"type": word, word: {"name": tool}} for word, tool in zip(words, choice.names, strict=True)]
     if choice.mode == "required" and len(entries) == 1 and "allowed_tools" not in own.form:
         return {name: merged(entries[0], own.rest)}
@@ -586,16 +587,17 @@ def _read_candidate(value: Json, index: int, id_: str) -> Choice:
     if fields.rest.get("error"):
         raise read_fault(value, None, {}, NAME)
     form = _absent(fields, "index", "finish_reason", "logprobs")
-    number, message = fields.integer("index"), fields.need_object("message")
-    number = index if number is None else number
+    message = fields.need_object("message")
+    if fields.rest.get("index") == index:
+        del fields.rest["index"]
     form += _absent(message, "role", "refusal")
     if message.rest.get("role") == "assistant":
         del message.rest["role"]
-    parts, spelt = said.read_voice(message, synthetic(id_, number))
+    parts, spelt = said.read_voice(message, synthetic(id_, index))
     fields.leave("message", message)
     word = fields.text("finish_reason")
-    stop = read_stop(word, {kind_of(part) for part in parts}, number, fields.rest, form + spelt)
-    return Choice(parts, stop, number)
+    stop = read_stop(word, {kind_of(part) for part in parts}, index, fields.rest, form + spelt)
+    return Choice(parts, stop, index)
 
 
 # --- ANSWER OUT ---------------------------------------------------------------------------------------

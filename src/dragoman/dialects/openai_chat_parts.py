@@ -57,7 +57,7 @@ ORIGINS = {
     "openai-responses-v1": "openai",
     "xai-responses-v1": "xai",
 }
-"""Who signed, by the ``format`` of a detail (openrouter.ai/docs, reasoning-tokens, 2026-11-21)."""
+"""Who signed, by the ``format`` of a detail, as OpenRouter's recorded answers have it."""
 FORMATS = {origin: name for name, origin in ORIGINS.items()}
 
 Content = Text | Media | Thinking | Opaque
@@ -233,7 +233,8 @@ def text_of(pieces: Json) -> str:
 
 def _read_thoughts(fields: Fields) -> list[Thinking]:
     """Take the thinking beside the content."""
-    values = fields.array("reasoning_details") or []
+    empty = fields.rest.get("reasoning_details") == []
+    values = [] if empty else fields.array("reasoning_details") or []
     known = [
         _read_detail(Fields(value, f"{fields.path('reasoning_details')}[{index}]", strict=fields.strict))
         for index, value in enumerate(values)
@@ -261,7 +262,7 @@ def _read_thoughts(fields: Fields) -> list[Thinking]:
 def _read_detail(fields: Fields) -> Thinking | None:
     """Read one of OpenRouter's details; None for a type nobody has told us of."""
     kind = fields.rest.get("type")
-    if kind not in DETAIL:
+    if not isinstance(kind, str) or kind not in DETAIL:
         return None
     del fields.rest["type"]
     field, word = DETAIL[kind], fields.rest.get("format")
@@ -284,9 +285,9 @@ def _respelt(part: Thinking, names: Iterable[str]) -> Thinking:
 
 
 def _read_call(fields: Fields, synthetic: str) -> ToolCall:
-    kind = fields.one_of("type", ("function", "custom"))
+    typed, kind = "type" in fields.rest, fields.one_of("type", ("function", "custom"))
     word, field = ("custom", "input") if kind == "custom" else ("function", "arguments")
-    form: tuple[str, ...] = () if kind else ("-type",)
+    form: tuple[str, ...] = () if typed else ("-type",)
     inner = fields.need_object(word)
     name = inner.need_text("name")
     if isinstance(inner.rest.get(field), (dict, list)) and not inner.strict:
@@ -313,7 +314,7 @@ def _read_call(fields: Fields, synthetic: str) -> ToolCall:
 
 
 def read_signature(rest: dict[str, Json]) -> Signature | None:
-    """Take Gemini's signature off a call (ai.google.dev/gemini-api/docs/openai, 2026-11-21)."""
+    """Take Gemini's signature off a call, where Google's OpenAI-compatible server puts it."""
     given: Json = rest.get("extra_content")
     google: Json = given.get("google") if isinstance(given, dict) else None
     data = google.get("thought_signature") if isinstance(google, dict) else None
@@ -344,7 +345,7 @@ def read_thoughts(delta: Mapping[str, Json]) -> Iterator[Fragment]:
     known = [_read_detail(Fields(value)) for value in values if isinstance(value, dict)]
     details = [detail for detail in known if detail is not None]
     told = "".join(part.text for part in details)
-    strings = {name: word for name in STRINGS if isinstance(word := delta.get(name), str) and word}
+    strings = {name: word for name in STRINGS if (word := delta.get(name)) and isinstance(word, str)}
     text = told or next(iter(strings.values()), "")
     same = tuple(name for name in strings if strings[name] == text)
     if text and not told:
@@ -356,7 +357,7 @@ def read_thoughts(delta: Mapping[str, Json]) -> Iterator[Fragment]:
         if part.redacted:
             yield Fragment(object(), shell, "", None, {})
         else:
-            key = ("detail", part.summary, rest.get("index"))
+            key = ("detail", part.summary, str(rest.get("index")))
             shell = msgspec.structs.replace(shell, signature=None)
             yield Fragment(key, shell, part.text, part.signature, rest)
 

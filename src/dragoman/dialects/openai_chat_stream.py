@@ -143,7 +143,8 @@ def _figures(native: Mapping[str, Json], name: str) -> Mapping[str, Json]:
 def _read_cost(native: Mapping[str, Json]) -> Decimal | None:
     """Return the bill: OpenRouter's and Requesty's number, or Perplexity's sum.
 
-    With the customer's own key OpenRouter's number is only its fee; the provider's bill comes on top.
+    With the customer's own key OpenRouter's number is only its fee, and the provider's bill comes on top
+    (openrouter.ai/docs/use-cases/usage-accounting, 2026-11-21).
     """
     value = _figures(native, "cost").get("total_cost") or native.get("cost")
     paid = dollars(value) if isinstance(value, (int, float, str)) else None
@@ -346,7 +347,6 @@ class Reader:
             candidate.rest |= rest
         if isinstance(finish, str) and finish:
             candidate.finish = finish
-            lane.flush(events)
 
     def _fragments(self, candidate: _Candidate, delta: dict[str, Json]) -> Iterator[Fragment]:
         """Yield what one delta adds, in the order thinking, content, refusal, calls."""
@@ -453,7 +453,9 @@ def _odd_details(details: Json) -> dict[str, Json]:
     """Return the reasoning details of a type nobody has told us of."""
     if not details or not isinstance(details, list):
         return {}
-    odd = [detail for detail in details if not isinstance(detail, dict) or detail.get("type") not in DETAIL]
+    odd = [
+        detail for detail in details if not isinstance(detail, dict) or detail.get("type") not in [*DETAIL]
+    ]
     return {"reasoning_details": odd} if odd else {}
 
 

@@ -2,10 +2,10 @@
 
     {"error": {"message", "type", "param", "code"}}
 
-Read 2026-11-21: https://platform.openai.com/docs/guides/error-codes, https://openrouter.ai/docs/api-reference/errors
-(integer codes, also with status 200), https://docs.mistral.ai/api (``detail``, as FastAPI has it), Azure's
-``innererror``. Others send a bare string, the fields without the envelope, a list of one, or a proxy's
-HTML.
+Read 2026-11-21: https://openrouter.ai/docs/api_reference/errors-and-debugging (integer codes, also with
+status 200; ``metadata.reasons`` of a moderated input). Azure adds ``innererror``; Mistral answers with
+FastAPI's ``detail``; others send a bare string, the fields without the envelope, a list of one, or a
+proxy's HTML.
 
 A provider's complaint about the gateway's account (401, 402, 403, a spent quota) is not the client's: its
 words may quote our key, so they are neither told nor kept.

@@ -164,6 +164,38 @@ def ollama_ignores(body: Json) -> Json:
     return _lean(body, "logit_bias", "n", "parallel_tool_calls", "tool_choice", "user")
 
 
+def no_cache_marks(body: Json) -> Json:
+    """Leave out ``prompt_cache_breakpoint``, which only OpenAI's own servers know.
+
+    Agents that speak Anthropic's protocol mark every request; Groq answers 400 to a field it does not
+    know, Mistral 422. https://console.groq.com/docs/openai [2026-11-21]
+    """
+    return _remarked(body, {})
+
+
+def cache_control_marks(body: Json) -> Json:
+    """Say ``cache_control`` for ``prompt_cache_breakpoint``: these routers pass it on to Anthropic.
+
+    https://openrouter.ai/docs/features/prompt-caching [2026-11-21]
+    """
+    return _remarked(body, {"cache_control": {"type": "ephemeral"}})
+
+
+def no_past_thinking(body: Json) -> Json:
+    """Leave the thinking of earlier turns out: these servers refuse the fields others carry it in.
+
+    OpenAI answers ``Unknown parameter: messages[1].reasoning_content``, Groq ``property is unsupported``.
+    https://developers.openai.com/api/reference/resources/chat [2026-11-21]
+    """
+
+    def change(message: Object) -> Object:
+        if message.get("role") != "assistant":
+            return message
+        return _without(message, "reasoning_content", "reasoning", "reasoning_details")
+
+    return _each_sent(body, change)
+
+
 MISTRAL_FIELDS = frozenset({
     "model", "messages", "temperature", "top_p", "max_tokens", "stream", "stop", "random_seed",
     "metadata", "response_format", "tools", "tool_choice", "presence_penalty", "frequency_penalty",
@@ -378,6 +410,7 @@ def cache_hit_tokens(body: Json) -> Json:
 
 REQUEST: Mapping[str, Amend] = MappingProxyType(
     {
+        "cache_control_marks": cache_control_marks,
         "content_null": content_null,
         "deepseek_thinking": deepseek_thinking,
         "developer_as_system": developer_as_system,
@@ -388,9 +421,11 @@ REQUEST: Mapping[str, Amend] = MappingProxyType(
         "mistral_fields": mistral_fields,
         "mistral_thinking": thinking_to_parts,
         "nine_character_ids": nine_character_ids,
+        "no_cache_marks": no_cache_marks,
         "no_logit_bias": no_logit_bias,
         "no_logprobs": no_logprobs,
         "no_names": no_names,
+        "no_past_thinking": no_past_thinking,
         "no_penalties": no_penalties,
         "no_stream_options": no_stream_options,
         "ollama_ignores": ollama_ignores,
@@ -416,7 +451,13 @@ ANSWER: Mapping[str, Amend] = MappingProxyType(
 DROPS = frozenset({"mistral_fields", "no_logit_bias", "no_logprobs", "no_penalties", "ollama_ignores"})
 """Request quirks under which a top-level field is gone for good."""
 
-DROPS_INSIDE = MappingProxyType({"no_names": "messages.name"})
+DROPS_INSIDE = MappingProxyType(
+    {
+        "no_cache_marks": "messages.cache_ttl_s",
+        "no_names": "messages.name",
+        "no_past_thinking": "messages.thinking",
+    }
+)
 """Request quirks that leave something out inside the body, and what."""
 
 SAYS_NOTHING = MappingProxyType(
@@ -525,6 +566,25 @@ def _each(body: Json, name: str, change: Change) -> Json:
 
 def _each_sent(body: Json, change: Change) -> Json:
     return _each(body, "messages", change)
+
+
+def _remarked(body: Json, instead: Object) -> Json:
+    """Put `instead` where a content part or a tool has a cache mark of OpenAI's."""
+
+    def change_part(part: Json) -> Json:
+        if _get(part, "prompt_cache_breakpoint") is None:
+            return part
+        return {**_without(part, "prompt_cache_breakpoint"), **instead}
+
+    def change(message: Object) -> Object:
+        content = message.get("content")
+        if not isinstance(content, list):
+            return message
+        parts = [change_part(part) for part in content]
+        same = all(new is old for new, old in zip(parts, content, strict=True))
+        return message if same else {**message, "content": parts}
+
+    return _each(_each_sent(body, change), "tools", change_part)
 
 
 def _each_choice(body: Json, change: Change) -> Json:

@@ -392,7 +392,7 @@ class _Wire(ResponseHandler):
     Adds to aiohttp's: whether a lost connection was lost before any byte of an answer (then and only
     then the request may go out again); a limit on the whole head; no second answer to one request and
     no answer to none (it would be taken for the next request's); a reset is never the end of a body that
-    ends with its connection; and closing never waits for unsent bytes or for a TLS farewell.
+    ends with its connection; a body whose framing breaks fails at once, not at a deadline; and closing never waits for unsent bytes or for a TLS farewell.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, max_head: int) -> None:
@@ -419,6 +419,8 @@ class _Wire(ResponseHandler):
         if self._answer is None and self._seen > self._max_head:
             self.abort()
             self.set_exception(HttpProcessingError(message="the head is too large"))
+        elif self._answer is not None and self.exception() is not None:
+            self._break("broken framing")
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         """Take a head: informational ones pass, the first other one is the answer."""
@@ -439,13 +441,18 @@ class _Wire(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Pass the loss on; a body that ends with its connection did not end if that was reset."""
-        if exc is not None and self._answer is not None and not self._answer.is_eof():
-            self._answer.set_exception(aiohttp.ClientPayloadError("connection reset"))
+        if exc is not None:
+            self._break("connection reset")
         super().connection_lost(exc)
 
     def close(self) -> None:
         """Close at once."""
         self.abort()
+
+    def _break(self, why: str) -> None:
+        """Tell the reader of a body under way that its end will not come."""
+        if self._answer is not None and not self._answer.is_eof():
+            self._answer.set_exception(aiohttp.ClientPayloadError(why))
 
 
 class _Lost(aiohttp.ClientConnectionError):

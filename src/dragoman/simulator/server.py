@@ -278,7 +278,7 @@ class Simulator:
         nothing = Failure(
             Kind.NOT_FOUND, f"the simulator serves nothing at {prepared.path}", source=Source.CLIENT
         )
-        return _refused(door, nothing)
+        return _refused(door, nothing, behaviour)
 
     def control(self, received: Received) -> bytes:
         """Return the response to a request for the simulator itself."""
@@ -325,9 +325,10 @@ def models(names: tuple[str, ...], *, anthropic: bool) -> Json:
     }
 
 
-def _refused(door: Dialect, failure: Failure) -> Performance:
+def _refused(door: Dialect, failure: Failure, behaviour: Behaviour | None = None) -> Performance:
     reply = door.write_failure(failure)
-    return reply_of(reply.status, reply.headers, encode(reply.body), Behaviour(), outcome="refused")
+    body = encode(reply.body)
+    return reply_of(reply.status, reply.headers, body, behaviour or Behaviour(), outcome="refused")
 
 
 def _said(status: int, value: object) -> bytes:
