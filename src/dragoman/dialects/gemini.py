@@ -71,6 +71,7 @@ from dragoman.dialects.gemini_parts import (
     NAME,
     Ids,
     json_schema,
+    left,
     over,
     own_data,
     read_part,
@@ -164,8 +165,11 @@ def _read_request(call: Call) -> Request:
     )
     if tier is not None and TIER_WORDS.get(request.tier or "") != tier:
         form += (f"serviceTier: {tier}",)
+    quiet = {}
+    if config.rest.get("responseModalities") == ["TEXT"]:  # what everybody else answers anyway
+        quiet["generationConfig"] = {"responseModalities": config.rest.pop("responseModalities")}
     fields.leave("generationConfig", config)
-    return msgspec.structs.replace(request, extras=extras(NAME, fields.rest, form))
+    return msgspec.structs.replace(request, extras=extras(NAME, fields.rest, form, quiet))
 
 
 def _target(path: str) -> tuple[str, str]:
@@ -332,7 +336,7 @@ def _write_body(request: Request, out: Crossing) -> dict[str, Json]:
     }
     if request.user is not None:
         out.lose("dropped", "user", "Gemini has no such field")
-    body: dict[str, Json] = unsettle(_laid(own.rest, written), own.form)
+    body: dict[str, Json] = unsettle(_laid(over(own.rest, own.quiet), written), own.form)
     return body
 
 
@@ -556,8 +560,7 @@ def _read_answer(reply: Reply) -> Response:
     choices = tuple(_read_candidate(value, place, ids) for place, value in enumerate(candidates))
     if not choices:
         choices = (Choice((), read_blocked(fields.rest)),)
-    kept = extras(NAME, fields.rest)
-    return Response(start.id, start.model, choices, start.usage, extras=kept)
+    return Response(start.id, start.model, choices, start.usage, extras=remains(fields.rest))
 
 
 def _read_candidate(value: Json, place: int, ids: Ids) -> Choice:
@@ -609,7 +612,7 @@ def _write_answer(response: Response, _: Request) -> Reply:
         "responseId": response.id or None,
     }
     body = {name: value for name, value in written.items() if value not in (None, [], {})}
-    return Reply(200, body={**body, **own.rest}, losses=tuple(out.losses))
+    return Reply(200, body={**body, **left(own)}, losses=tuple(out.losses))
 
 
 def _candidate(parts: list[dict[str, Json]], choice: Choice, stop: dict[str, Json]) -> dict[str, Json]:

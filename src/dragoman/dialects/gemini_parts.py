@@ -134,6 +134,21 @@ def _respelt(value: Json, name: Callable[[str], str], listed: Callable[[str, Jso
     return done
 
 
+QUIET = ("createTime", "avgLogprobs", "tokenCount", "finishMessage")
+"""What an answer says that nobody else asks for."""
+
+
+def remains(rest: Mapping[str, Json], form: Iterable[str] = ()) -> Extras | None:
+    """Return as extras what nobody took of an answer or a candidate."""
+    quiet = {name: value for name, value in rest.items() if name in QUIET}
+    return extras(NAME, {name: rest[name] for name in rest if name not in quiet}, form, quiet)
+
+
+def left(own: Extras) -> dict[str, Json]:
+    """Return what :func:`remains` kept."""
+    return {**own.rest, **own.quiet}
+
+
 def over(block: Mapping[str, Json], rest: Mapping[str, Json]) -> dict[str, Json]:
     """Return `block` with `rest` laid over it, one level deep in objects both have."""
     done = dict(block)

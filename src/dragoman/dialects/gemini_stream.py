@@ -22,7 +22,17 @@ from dragoman.dialects.border import Crossing, as_object
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import SSE, Frame, Framing, JsonArray
 from dragoman.dialects.gemini_failure import is_error, read_failure, write_failure
-from dragoman.dialects.gemini_parts import NAME, Ids, over, read_part, read_usage, write_part, write_usage
+from dragoman.dialects.gemini_parts import (
+    NAME,
+    Ids,
+    left,
+    over,
+    read_part,
+    read_usage,
+    remains,
+    write_part,
+    write_usage,
+)
 
 REASONS: dict[str, Reason] = {
     "STOP": "end",
@@ -95,7 +105,7 @@ def read_stop(
         spoke = bool(parts) or reason == "end"
         form = (*form, "native") if word and reason is None else form
         reason = "tool_use" if called else "end" if spoke else "error"
-    return Stop(reason or "error", choice, native=word, extras=extras(NAME, rest, form))
+    return Stop(reason or "error", choice, native=word, extras=remains(rest, form))
 
 
 def write_block(part: Part, at: str, out: Crossing, bad: list[str]) -> dict[str, Json] | None:
@@ -123,12 +133,12 @@ def write_stop(stop: Stop, out: Crossing, *, refused: bool, bad: Sequence[str]) 
     if "no candidate" in own.form:
         return None
     if "no reason" in own.form:
-        return own.rest
+        return left(own)
     told = REASONS.get(stop.native or "")
     if bad:
-        return {"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": bad[0], **own.rest}
+        return {"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": bad[0], **left(own)}
     if "native" in own.form or told == stop.reason or (told == "end" and stop.reason == "tool_use"):
-        return {"finishReason": stop.native, **own.rest}
+        return {"finishReason": stop.native, **left(own)}
     if stop.reason == "error":
         raise malformed(f"the provider stopped with an error ({stop.native or 'no reason given'})")
     if stop.reason in NEAREST:
@@ -136,7 +146,7 @@ def write_stop(stop: Stop, out: Crossing, *, refused: bool, bad: Sequence[str]) 
     if stop.sequence is not None:
         out.lose("dropped", "answer.stop.sequence", "Gemini does not say which")
     reason = "refusal" if refused and stop.reason == "end" else stop.reason
-    return {"finishReason": REASON_WORDS[reason], **own.rest}
+    return {"finishReason": REASON_WORDS[reason], **left(own)}
 
 
 # --- IN -----------------------------------------------------------------------------------------------
@@ -221,7 +231,7 @@ class Reader:
                 raise truncated()
             stops.append(read_blocked(rest))
         usage = read_usage(self._figures) if self._figures else None
-        return [*events, *stops, End(usage, extras(NAME, self._rest))]
+        return [*events, *stops, End(usage, remains(self._rest))]
 
     def _begin(self, value: dict[str, Json], events: list[Event]) -> Ids:
         fields = Fields(value)
@@ -231,7 +241,7 @@ class Reader:
         counted = start.usage and start.usage.native and "promptTokenCount" in start.usage.native.rest
         self._first, self._ids = fields.rest, ids_of(start.id)
         usage = start.usage if counted else None
-        events.append(Start(start.id, start.model, usage=usage, extras=extras(NAME, fields.rest)))
+        events.append(Start(start.id, start.model, usage=usage, extras=remains(fields.rest)))
         return self._ids
 
     def _take(self, value: dict[str, Json], place: int, ids: Ids, events: list[Event]) -> None:
@@ -355,7 +365,7 @@ class Writer:
             case Start():
                 own = self._out.own(event.extras, "answer")
                 head = {"modelVersion": event.model or None, "responseId": event.id or None}
-                self._head = {**{name: value for name, value in head.items() if value}, **own.rest}
+                self._head = {**{name: value for name, value in head.items() if value}, **left(own)}
                 self._figures = write_usage(event.usage)
                 return []
             case Stop():
@@ -443,9 +453,9 @@ class Writer:
             return self.fail(failure)
         figures, frames = write_usage(event.usage), []
         own = self._out.own(event.extras, "answer")
-        if not self._said and (own.rest or figures != self._figures):
+        if not self._said and (own or figures != self._figures):
             first = {"usageMetadata": self._figures} if self._figures else {}
             frames.append(Frame(encode({**first, **self._head})))
         body: dict[str, Json] = {"candidates": candidates} if candidates else {}
         body |= {"usageMetadata": figures} if figures else {}
-        return [*frames, Frame(encode({**body, **self._head, **own.rest})), *self._terminator]
+        return [*frames, Frame(encode({**body, **self._head, **left(own)})), *self._terminator]

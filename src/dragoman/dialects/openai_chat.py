@@ -44,7 +44,6 @@ from dragoman.core.events import Choice, Response
 from dragoman.core.extras import Extras, Json, at_home, extras
 from dragoman.core.failure import Failure, invalid, malformed, unsupported
 from dragoman.core.request import (
-    Effort,
     Format,
     Media,
     Message,
@@ -77,32 +76,9 @@ from dragoman.dialects.openai_chat_stream import (
     write_usage,
 )
 from dragoman.dialects.openai_failure import read_fault, write_fault
+from dragoman.dialects.openai_terms import EFFORTS, SHAPE_WORD, SHAPES, effort_of, is_closed, strictly
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-EFFORTS: dict[str, Effort] = {
-    "none": "none",
-    "minimal": "minimal",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "xhigh",
-    "max": "max",
-}
-LEVELS: tuple[tuple[int, Effort], ...] = (
-    (0, "none"),
-    (1024, "minimal"),
-    (4096, "low"),
-    (12288, "medium"),
-    (24576, "high"),
-    (49152, "xhigh"),
-)
-"""The effort a budget of thinking tokens stands for, up to so many; ours, no standard."""
-SHAPES: dict[str, Literal["text", "json", "json_schema"]] = {
-    "text": "text",
-    "json_object": "json",
-    "json_schema": "json_schema",
-}
-SHAPE_WORD = {shape: word for word, shape in SHAPES.items()}
 MODES: dict[str, Literal["auto", "none", "required"]] = {
     "auto": "auto",
     "none": "none",
@@ -459,7 +435,7 @@ def _write_tool(tool: Tool, at: str, out: Crossing) -> dict[str, Json]:
     if tool.custom:
         given = {"description": tool.description, "format": tool.grammar}
     else:
-        strict = tool.strict if out.home else _strictly(tool.schema, tool.strict, at, out)
+        strict = tool.strict if out.home else strictly(schema=tool.schema, strict=tool.strict, at=at, out=out)
         given = {"description": tool.description, "parameters": tool.schema, "strict": strict}
     inner |= {name: value for name, value in given.items() if value is not None}
     mark: dict[str, Json] = {}
@@ -471,29 +447,6 @@ def _write_tool(tool: Tool, at: str, out: Crossing) -> dict[str, Json]:
     return without(merged({"type": word, word: inner, **mark}, own.rest), own.form)
 
 
-def _strictly(schema: Json, strict: bool | None, at: str, out: Crossing) -> bool | None:  # noqa: FBT001  a tristate wire value
-    """Hold the model to a schema only where the schema is closed: OpenAI refuses it otherwise."""
-    if strict and not _is_closed(schema):
-        out.lose("approximated", f"{at}.strict", "the schema has open objects or optional properties")
-        return False
-    return strict
-
-
-def _is_closed(schema: Json) -> bool:
-    """Say whether every object is closed and has all its properties required (structured-outputs)."""
-    if isinstance(schema, list):
-        return all(map(_is_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object":
-        properties = schema.get("properties") or {}
-        if schema.get("additionalProperties") is not False or {*properties} - {*schema.get("required", ())}:
-            return False
-    return all(
-        _is_closed(value) for name, value in schema.items() if name not in ("enum", "const", "default")
-    )
-
-
 def _write_choice(request: Request, out: Crossing) -> dict[str, Json]:
     choice = request.tool_choice
     if choice is None:
@@ -501,7 +454,7 @@ def _write_choice(request: Request, out: Crossing) -> dict[str, Json]:
     own = out.own(choice.extras, "tool_choice")
     legacy = "function_call" in own.form
     name = "function_call" if legacy else "tool_choice"
-    if choice.mode == "none" or not choice.names:
+    if choice.mode == "none" or not (choice.names or "allowed_tools" in own.form):
         return {name: "any" if "any" in own.form else choice.mode}
     if legacy:
         return {name: merged({"name": choice.names[0]}, own.rest)}
@@ -525,9 +478,8 @@ def _write_format(shape: Format | None, out: Crossing) -> Json:
     strict, name = shape.strict, shape.name
     if not out.home:
         name = name or "response"
-        strict = (
-            _is_closed(shape.schema) if strict is None else _strictly(shape.schema, strict, "format", out)
-        )
+        strict = is_closed(shape.schema) if strict is None else strict
+        strict = strictly(schema=shape.schema, strict=strict, at="format", out=out)
     given = {"name": name, "schema": shape.schema, "strict": strict, "description": shape.description}
     inner = {field: value for field, value in given.items() if value is not None}
     return merged({"type": word, word: inner}, own.rest)
@@ -550,7 +502,7 @@ def _write_reasoning(want: Reasoning | None, out: Crossing) -> dict[str, Json]:
         effort = "none"
     elif effort is None and want.budget is not None:
         out.lose("approximated", "reasoning.budget", "thinking is asked for by effort here")
-        effort = next((level for most, level in LEVELS if want.budget <= most), "max")
+        effort = effort_of(want.budget)
     elif effort is None and want.enabled:
         out.lose("approximated", "reasoning.enabled", "the model's default effort is asked for")
     return {"reasoning_effort": effort}
@@ -575,7 +527,7 @@ def _read_answer(reply: Reply) -> Response:
     choices = tuple(_read_candidate(value, index, id_) for index, value in enumerate(values))
     native = fields.rest.get("usage")
     usage = read_usage(fields.rest.pop("usage")) if isinstance(native, dict) and native else None
-    return Response(id_, model, choices, usage, created or None, extras(NAME, fields.rest, form))
+    return Response(id_, model, choices, usage, created or None, said.kept(fields.rest, form))
 
 
 def _absent(fields: Fields, *names: str) -> list[str]:
@@ -615,7 +567,7 @@ def _write_answer(response: Response) -> Reply:
     }
     if response.usage is not None:
         body["usage"] = write_usage(response.usage)
-    return Reply(200, body=without({**body, **own.rest}, own.form), losses=tuple(out.losses))
+    return Reply(200, body=without({**body, **said.everything(own)}, own.form), losses=tuple(out.losses))
 
 
 def _write_candidate(choice: Choice, out: Crossing) -> dict[str, Json]:
@@ -628,7 +580,9 @@ def _write_candidate(choice: Choice, out: Crossing) -> dict[str, Json]:
         "finish_reason": write_stop(choice.stop, own, out),
         "logprobs": None,
     }
-    return without({**body, **{name: v for name, v in own.rest.items() if name != "message"}}, own.form)
+    return without(
+        {**body, **{name: v for name, v in said.everything(own).items() if name != "message"}}, own.form
+    )
 
 
 # --- FAILURE ------------------------------------------------------------------------------------------

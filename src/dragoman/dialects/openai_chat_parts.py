@@ -25,6 +25,7 @@ from dragoman.core.failure import invalid, unsupported
 from dragoman.core.request import Media, Opaque, Part, Signature, Text, Thinking, ToolCall, ToolResult
 from dragoman.dialects.border import Crossing, inlined
 from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.openai_terms import AUDIO, AUDIO_FORMAT, BREAKPOINT, DETAILS, TTL_WORD
 
 NAME = "openai_chat"
 SYNTHETIC = "call_dragoman_"
@@ -37,17 +38,21 @@ URLS: dict[str, Literal["image", "audio", "video", "document"]] = {
     "file_url": "document",
 }
 """Parts that are a URL. Only the first is OpenAI's."""
-DETAILS = ("auto", "low", "high", "original")
-AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
-AUDIO_FORMAT = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
-BREAKPOINT, CONTROL = "prompt_cache_breakpoint", "cache_control"
+CONTROL = "cache_control"
 MARKS: dict[str, dict[int, Json]] = {
     BREAKPOINT: {0: {"mode": "explicit"}}
-    | {ttl: {"mode": "explicit", "ttl": word} for ttl, word in ((1800, "30m"), (43200, "12h"))},
+    | {ttl: {"mode": "explicit", "ttl": word} for ttl, word in TTL_WORD.items()},
     CONTROL: {0: {"type": "ephemeral"}}
     | {ttl: {"type": "ephemeral", "ttl": word} for ttl, word in ((300, "5m"), (3600, "1h"))},
 }
 """Cache breakpoints by lifetime in seconds: OpenAI's, and the one OpenRouter passes on."""
+QUIET = frozenset(
+    (
+        *("system_fingerprint", "service_tier", "provider", "x_groq", "native_finish_reason"),
+        *("format", "index", "id"),
+    )
+)
+"""Fields that say nothing outside: what served the answer, and how the wire numbers its pieces."""
 
 STRINGS = ("reasoning_content", "reasoning")
 DETAIL = {"reasoning.text": "text", "reasoning.summary": "summary", "reasoning.encrypted": "data"}
@@ -61,6 +66,17 @@ ORIGINS = {
 FORMATS = {origin: name for name, origin in ORIGINS.items()}
 
 Content = Text | Media | Thinking | Opaque
+
+
+def kept(rest: dict[str, Json], form: Iterable[str] = ()) -> Extras | None:
+    """Return what is left of a value, apart from what says nothing outside."""
+    loud = {name: value for name, value in rest.items() if name not in QUIET}
+    return extras(NAME, loud, form, {name: rest[name] for name in rest.keys() - loud.keys()})
+
+
+def everything(own: Extras) -> dict[str, Json]:
+    """Return all that is left of a value, for its way home."""
+    return {**own.rest, **own.quiet}
 
 
 def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
@@ -106,8 +122,8 @@ def read_voice(fields: Fields, synthetic: str) -> tuple[tuple[Part, ...], list[s
     if function is not None and (fields.strict or (isinstance(function, dict) and function.get("name"))):
         inner = fields.need_object("function_call")
         name, arguments = inner.need_text("name"), inner.need_text("arguments")
-        kept = extras(NAME, inner.rest, ("function_call",) if arguments else ("function_call", "empty"))
-        parts.append(ToolCall(synthetic, name, arguments, synthetic=True, extras=kept))
+        own = kept(inner.rest, ("function_call",) if arguments else ("function_call", "empty"))
+        parts.append(ToolCall(synthetic, name, arguments, synthetic=True, extras=own))
     return tuple(parts), form + spelt
 
 
@@ -133,10 +149,10 @@ def _read_part(value: Json, at: str, *, strict: bool) -> Content:
     match kind:
         case "text":
             ttl, form = read_mark(fields)
-            return Text(fields.need_text("text"), cache_ttl_s=ttl, extras=extras(NAME, fields.rest, form))
+            return Text(fields.need_text("text"), cache_ttl_s=ttl, extras=kept(fields.rest, form))
         case "refusal":
             words = fields.need_text("refusal")
-            return Text(words, refusal=True, extras=extras(NAME, fields.rest, ("part",)))
+            return Text(words, refusal=True, extras=kept(fields.rest, ("part",)))
         case "thinking" if isinstance(fields.rest.get("thinking"), list):
             return _read_thinking(fields)
         case "input_audio":
@@ -160,7 +176,7 @@ def read_mark(fields: Fields) -> tuple[int | None, tuple[str, ...]]:
 def _marked(media: Media, fields: Fields) -> Media:
     ttl, mark = read_mark(fields)
     form = at_home(media.extras, NAME).form
-    return msgspec.structs.replace(media, cache_ttl_s=ttl, extras=extras(NAME, fields.rest, form + mark))
+    return msgspec.structs.replace(media, cache_ttl_s=ttl, extras=kept(fields.rest, form + mark))
 
 
 def _read_audio(fields: Fields) -> Media:
@@ -181,7 +197,7 @@ def _read_url(fields: Fields, kind: str) -> Media:
         at, url = inner.path("url"), inner.need_text("url")
         detail = inner.one_of("detail", DETAILS) if kind == "image_url" else None
         fields.leave(kind, inner)
-    media = Media(URLS[kind], "url", url, detail=detail, extras=extras(NAME, {}, form))
+    media = Media(URLS[kind], "url", url, detail=detail, extras=kept({}, form))
     return _located(media, at, strict=fields.strict)
 
 
@@ -196,7 +212,7 @@ def _read_file(fields: Fields) -> Media:
         # Without a scheme it is the base64 itself, of a type nobody named.
         return Media("document", "base64", data, name=name)
     form = () if data.startswith("data:") else ("file",)
-    media = Media("document", "url", data, name=name, extras=extras(NAME, {}, form))
+    media = Media("document", "url", data, name=name, extras=kept({}, form))
     return _located(media, inner.path("file_data"), strict=fields.strict)
 
 
@@ -217,8 +233,8 @@ def _read_thinking(fields: Fields) -> Thinking:
     text = text_of(pieces)
     if pieces == ([{"type": "text", "text": text}] if text else []):
         del fields.rest["thinking"]
-    kept = extras(NAME, fields.rest, ("content",))
-    return Thinking(text, signature=Signature("mistral", proof) if proof else None, extras=kept)
+    own = kept(fields.rest, ("content",))
+    return Thinking(text, signature=Signature("mistral", proof) if proof else None, extras=own)
 
 
 def text_of(pieces: Json) -> str:
@@ -254,8 +270,8 @@ def _read_thoughts(fields: Fields) -> list[Thinking]:
     if told:
         return [_respelt(part, same) for part in thoughts]
     if text:
-        kept = extras(NAME, {}, () if same == STRINGS[:1] else same)
-        return [Thinking(text, extras=kept), *thoughts]
+        own = kept({}, () if same == STRINGS[:1] else same)
+        return [Thinking(text, extras=own), *thoughts]
     return thoughts
 
 
@@ -272,16 +288,16 @@ def _read_detail(fields: Fields) -> Thinking | None:
     if field == "data":
         id_ = fields.rest.get("id")
         proof = Signature(origin, text, id=id_ if isinstance(id_, str) else None)
-        return Thinking(redacted=True, signature=proof, extras=extras(NAME, fields.rest, form))
+        return Thinking(redacted=True, signature=proof, extras=kept(fields.rest, form))
     data = fields.words("signature")
-    kept = extras(NAME, fields.rest, form)
+    own = kept(fields.rest, form)
     signature = Signature(origin, data) if data else None
-    return Thinking(text, summary=field == "summary", signature=signature, extras=kept)
+    return Thinking(text, summary=field == "summary", signature=signature, extras=own)
 
 
 def _respelt(part: Thinking, names: Iterable[str]) -> Thinking:
     own = at_home(part.extras, NAME)
-    return msgspec.structs.replace(part, extras=extras(NAME, own.rest, (*own.form, *names)))
+    return msgspec.structs.replace(part, extras=kept(everything(own), (*own.form, *names)))
 
 
 def _read_call(fields: Fields, synthetic: str) -> ToolCall:
@@ -309,7 +325,7 @@ def _read_call(fields: Fields, synthetic: str) -> ToolCall:
         custom=kind == "custom",
         synthetic=id_.startswith(SYNTHETIC),
         signature=read_signature(fields.rest),
-        extras=extras(NAME, fields.rest, form),
+        extras=kept(fields.rest, form),
     )
 
 
@@ -349,11 +365,13 @@ def read_thoughts(delta: Mapping[str, Json]) -> Iterator[Fragment]:
     text = told or next(iter(strings.values()), "")
     same = tuple(name for name in strings if strings[name] == text)
     if text and not told:
-        kept = extras(NAME, {}, () if same == STRINGS[:1] else same)
-        yield Fragment(("thinking", same), Thinking(extras=kept), text, None, {})
+        own = kept({}, () if same == STRINGS[:1] else same)
+        yield Fragment(("thinking", same), Thinking(extras=own), text, None, {})
     for part in details:
-        rest = {name: value for name, value in at_home(part.extras, NAME).rest.items() if value is not None}
-        shell = msgspec.structs.replace(part, text="", extras=extras(NAME, rest, ("details", *same)))
+        rest = {
+            name: value for name, value in everything(at_home(part.extras, NAME)).items() if value is not None
+        }
+        shell = msgspec.structs.replace(part, text="", extras=kept(rest, ("details", *same)))
         if part.redacted:
             yield Fragment(object(), shell, "", None, {})
         else:
@@ -415,7 +433,7 @@ def write_voice(
         body.setdefault("refusal", None)
     if calls:
         body["tool_calls"] = calls
-    return without(merged(body, own.rest), own.form)
+    return without(merged(body, everything(own)), own.form)
 
 
 def _is_own(part: ToolResult | Opaque | Media) -> bool:
@@ -474,7 +492,7 @@ def _write_part(part: Content, at: str, out: Crossing) -> dict[str, Json]:
         return own_data
     own = out.own(part.extras, at)
     if isinstance(part, Thinking):
-        return merged(_thinking(part.text, part.signature), own.rest)
+        return merged(_thinking(part.text, part.signature), everything(own))
     if isinstance(part, Text):
         word = "refusal" if part.refusal else "text"
         block: dict[str, Json] = {"type": word, word: part.text}
@@ -482,7 +500,7 @@ def _write_part(part: Content, at: str, out: Crossing) -> dict[str, Json]:
         block = _write_media(part, own, at, out)
     if part.signature is not None:
         out.lose("dropped", f"{at}.signature", "only a call has room for a signature")
-    return merged({**block, **write_mark(part.cache_ttl_s, own, at, out)}, own.rest)
+    return merged({**block, **write_mark(part.cache_ttl_s, own, at, out)}, everything(own))
 
 
 def write_mark(ttl_s: int | None, own: Extras, at: str, out: Crossing) -> dict[str, Json]:
@@ -566,7 +584,7 @@ def _detail(part: Thinking, text: str | None, index: int) -> dict[str, Json]:
         detail["signature"] = signature.data
     if "details" not in own.form and signature is not None:
         detail |= {"format": FORMATS.get(signature.origin, signature.origin), "index": index}
-    return without({**detail, **own.rest}, own.form)
+    return without({**detail, **everything(own)}, own.form)
 
 
 def _thinking(text: str, signature: Signature | None) -> dict[str, Json]:
@@ -617,7 +635,7 @@ def write_call(call: ToolCall, at: str, out: Crossing) -> dict[str, Json]:
         arguments = "{}"
     inner = without({"name": call.name, field: arguments}, own.form)
     body = {"id": call.id, "type": word, word: inner, **write_signature(call.signature, at, out)}
-    return without(merged(body, own.rest), own.form)
+    return without(merged(body, everything(own)), own.form)
 
 
 def write_signature(signature: Signature | None, at: str, out: Crossing) -> dict[str, Json]:

@@ -16,7 +16,7 @@ from typing import assert_never
 import msgspec
 
 from dragoman.core.events import Append, Close, End, Event, Open, Reason, Start, Stop
-from dragoman.core.extras import Extras, Json, Loss, at_home, extras
+from dragoman.core.extras import Extras, Json, Loss, at_home
 from dragoman.core.failure import Failure, malformed, truncated
 from dragoman.core.request import Opaque, Part, Request, Text, Thinking, ToolCall
 from dragoman.core.usage import Usage, count, dollars
@@ -31,6 +31,8 @@ from dragoman.dialects.openai_chat_parts import (
     STRINGS,
     SYNTHETIC,
     Fragment,
+    everything,
+    kept,
     merged,
     prove,
     read_piece,
@@ -95,7 +97,7 @@ def read_stop(word: str | None, kinds: set[str], choice: int, rest: dict[str, Js
     if word is not None and word != REASON_WORD[reason]:
         rest["finish_reason"] = word
     named = sequence if reason == "stop_sequence" else None
-    return Stop(reason, choice, named, word, extras(NAME, rest, form))
+    return Stop(reason, choice, named, word, kept(rest, form))
 
 
 def read_usage(native: dict[str, Json]) -> Usage:
@@ -183,7 +185,7 @@ def write_stop(stop: Stop, own: Extras, out: Crossing) -> str | None:
     """Return the finish reason; declare what it cannot say."""
     if "-finish_reason" in own.form:
         return None
-    if stop.sequence is not None and "stop_reason" not in own.rest:
+    if stop.sequence is not None and "stop_reason" not in everything(own):
         out.lose("dropped", "answer.stop_sequence", "Chat Completions does not name it")
     if stop.reason == "pause":
         out.lose("approximated", "answer.stop", "the turn is not over, and no word says so")
@@ -292,7 +294,7 @@ class Reader:
         self._salt = id_ if isinstance(id_, str) else ""
         model = model if isinstance(model, str) else ""
         at = int(created) if isinstance(created, (int, float)) and created else None
-        events.append(Start(self._salt, model, at, extras=extras(NAME, dict(self._first))))
+        events.append(Start(self._salt, model, at, extras=kept(dict(self._first))))
 
     def _candidate(self, number: Json) -> _Candidate:
         index = number if isinstance(number, int) else 0
@@ -326,7 +328,7 @@ class Reader:
         odd = {name: v for name, v in delta.items() if name not in DELTA and v not in NOTHING}
         odd |= _odd_details(delta.get("reasoning_details"))
         told = {**({} if finish else rest), **({"delta": odd} if odd else {})}
-        more = extras(NAME, told)
+        more = kept(told)
         for fragment in self._fragments(candidate, delta):
             if _repeats(fragment, lane):
                 assert lane.head is not None
@@ -339,7 +341,7 @@ class Reader:
                 more = None
             if strand is not None:
                 strand.signature = fragment.signature or strand.signature
-                known = at_home(getattr(strand.shell, "extras", None), NAME).rest
+                known = everything(at_home(getattr(strand.shell, "extras", None), NAME))
                 strand.rest |= {name: v for name, v in fragment.rest.items() if known.get(name) != v}
         if more is not None and odd:
             lane.add(object(), Opaque(NAME, "delta", odd), "", events)
@@ -397,7 +399,7 @@ class Reader:
             custom=word == "custom",
             synthetic=not id_ or id_.startswith(SYNTHETIC),
             signature=signature,
-            extras=extras(NAME, rest),
+            extras=kept(rest),
         )
         return Fragment(("call", number), shell, text, None, {})
 
@@ -417,7 +419,7 @@ class Reader:
         groq = self._late.get("x_groq", self._first.get("x_groq"))
         usage = self._usage or (groq.get("usage") if isinstance(groq, dict) else None)
         counted = read_usage(usage) if isinstance(usage, dict) and usage else None
-        events.append(End(counted, extras(NAME, self._late)))
+        events.append(End(counted, kept(self._late)))
         return events
 
 
@@ -536,7 +538,7 @@ class Writer:
         return b": ka\n\n"
 
     def _start(self, event: Start) -> list[Frame]:
-        own = self._out.own(event.extras, "answer").rest
+        own = everything(self._out.own(event.extras, "answer"))
         rest = {name: value for name, value in own.items() if name not in ENVELOPE and value not in NOTHING}
         self._once = {name: value for name, value in rest.items() if name not in STABLE}
         self._envelope = {
@@ -607,7 +609,7 @@ class Writer:
             return {"function_call": {"name": call.name, "arguments": call.arguments}}
         part.call = self._calls.get(part.choice, 0)
         self._calls[part.choice] = part.call + 1
-        rest = {name: value for name, value in own.rest.items() if name != "index"}
+        rest = {name: value for name, value in everything(own).items() if name != "index"}
         word, field = ("custom", "input") if call.custom else ("function", "arguments")
         body = {"index": part.call, "id": call.id, "type": word}
         body[word] = {"name": call.name, field: call.arguments}
@@ -620,7 +622,7 @@ class Writer:
         part.tail = after + b',"finish_reason":null}]' + (b',"usage":null}' if self._asked else b"}")
 
     def _append(self, part: _Part, event: Append) -> list[Frame]:
-        own = self._out.own(event.extras, f"answer.parts[{event.index}]").rest
+        own = everything(self._out.own(event.extras, f"answer.parts[{event.index}]"))
         odd = own.get("delta")
         rest = {name: value for name, value in own.items() if name != "delta"}
         delta = {**_spoken(part, event.text), **(odd if isinstance(odd, dict) else {})}
@@ -632,7 +634,7 @@ class Writer:
         if isinstance(shell, Thinking) and not shell.redacted:
             signed = msgspec.structs.replace(shell, signature=event.signature or shell.signature)
             text = shell.text + "".join(part.said or ())
-            return self._delta(part.choice, prove(signed, text, own.rest, event.index))
+            return self._delta(part.choice, prove(signed, text, everything(own), event.index))
         if isinstance(shell, ToolCall):
             return self._close_call(part, shell, event, own, at)
         if event.signature is not None or (isinstance(shell, Text) and shell.signature is not None):
@@ -641,7 +643,7 @@ class Writer:
 
     def _close_call(self, part: _Part, call: ToolCall, event: Close, own: Extras, at: str) -> list[Frame]:
         form = at_home(call.extras, NAME).form + own.form
-        late = {**write_signature(event.signature, at, self._out), **own.rest}
+        late = {**write_signature(event.signature, at, self._out), **everything(own)}
         if not (call.arguments or any(part.said or ()) or call.custom or "empty" in form):
             # Every client parses them, and a call of another dialect may have none.
             late["function"] = {"arguments": "{}"}
@@ -649,21 +651,23 @@ class Writer:
 
     def _stop(self, event: Stop) -> list[Frame]:
         own = self._out.own(event.extras, "answer")
-        finish = own.rest.get("finish_reason", write_stop(event, own, self._out))
-        message = own.rest.get("message")
+        finish = everything(own).get("finish_reason", write_stop(event, own, self._out))
+        message = everything(own).get("message")
         delta = {
             name: value
             for name, value in (message if isinstance(message, dict) else {}).items()
             if name not in DELTA and value not in NOTHING
         }
         odd = ("message", "finish_reason")
-        rest = {name: value for name, value in own.rest.items() if name not in odd and value not in NOTHING}
+        rest = {
+            name: value for name, value in everything(own).items() if name not in odd and value not in NOTHING
+        }
         if finish is not None or rest:
             return self._delta(event.choice, delta, {**rest, "finish_reason": finish})
         return self._delta(event.choice, delta)
 
     def _end(self, event: End) -> list[Frame]:
-        own = self._out.own(event.extras, "answer").rest
+        own = everything(self._out.own(event.extras, "answer"))
         rest = {name: value for name, value in own.items() if name not in ENVELOPE and value not in NOTHING}
         frames = []
         if self._asked and event.usage is not None:

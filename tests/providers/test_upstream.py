@@ -1,0 +1,79 @@
+"""One attempt: answers that are none, and what is made of them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.house import ask, chat, house, post
+
+from dragoman.simulator import Simulator
+from dragoman.simulator.script import read
+
+HTML = {"status": 200, "headers": {"content-type": "text/html"}, "body": "<html>log in, secret-page</html>"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "default",
+    [
+        {"reply": HTML},
+        {"reply": {"status": 302, "headers": {"location": "http://127.0.0.1:1/"}, "body": ""}},
+        {"reply": {"status": 200, "body": {"error": {"message": "no credit", "code": 402}}}},
+        {"reply": {"status": 200, "body": []}},
+        {"reply": {"status": 500, "headers": {"content-type": "text/html"}, "body": "<h1>secret-page</h1>"}},
+        {"reply": {"status": 418, "body": {"odd": True}}},
+        {"faults": [{"kind": "garbage", "at_frame": 0}]},
+        {"faults": [{"kind": "malformed", "at_frame": 0}]},
+        {"faults": [{"kind": "bad_length"}]},
+        {"faults": [{"kind": "big_header"}]},
+        {"faults": [{"kind": "bomb"}]},
+    ],
+    ids=[
+        "html", "redirect", "error in a 200", "array", "html 500", "teapot",
+        "garbage", "malformed", "short", "big header", "bomb",
+    ],
+)  # fmt: skip
+def test_no_provider_fault_is_a_500(tmp_path: Path, default: dict[str, Any], *, stream: bool) -> None:
+    """Each is told as the provider's fault, and nothing of a foreign page is passed on."""
+
+    async def play() -> None:
+        plot = read({"default": default})
+        async with Simulator(script=plot) as sim, house(tmp_path, sim.url) as gate:
+            got = await ask(gate.port, post("/v1/chat/completions", chat(stream=stream)))
+            if got.status == 200:
+                assert stream
+                assert '"error"' in got.frames[-1]
+            else:
+                assert got.status in (400, 502, 503, 504), got.body
+            assert b"secret-page" not in got.body
+            [row] = await gate.rows(1)
+            assert row.state == "failed"
+            assert row.failure != "internal"
+
+    asyncio.run(play())
+
+
+def test_a_provider_that_does_not_stream_still_serves_a_stream(tmp_path: Path) -> None:
+    """A whole JSON answer to a streamed request is delivered as a stream."""
+    whole = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "all"}}
+        ],
+    }
+
+    async def play() -> None:
+        plot = read({"default": {"reply": {"status": 200, "body": whole}}})
+        async with Simulator(script=plot) as sim, house(tmp_path, sim.url) as gate:
+            got = await ask(gate.port, post("/v1/chat/completions", chat(stream=True)))
+            assert got.headers["content-type"].startswith("text/event-stream")
+            assert '"content":"all"' in got.body.decode()
+            assert got.frames[-1] == "[DONE]"
+
+    asyncio.run(play())
