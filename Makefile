@@ -32,8 +32,8 @@ check: setup ## style, types, import contract, facts about the tree and the docs
 docs: setup ## write the generated parts of the docs anew
 	$(bin)/python docs/generate.py
 
-bench: setup ## requests/s and added latency, beside the simulator called directly
-	$(bin)/python bench/line.py
+bench: setup ## requests/s and added latency, beside the simulator called directly (ARGS=...)
+	$(bin)/python bench/line.py $(ARGS)
 
 lock: setup ## pin and hash every dependency (ARGS=--upgrade for the newest)
 	scripts/lock $(ARGS)

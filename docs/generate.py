@@ -19,6 +19,7 @@ from pathlib import Path
 
 from dragoman.cli import COMMANDS, main
 from dragoman.config.reference import render as render_settings
+from dragoman.dialects.catalog import DIALECTS
 from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import catalog
 
@@ -47,6 +48,19 @@ def _helps() -> Iterable[tuple[str, str]]:
             del os.environ["COLUMNS"]
         else:
             os.environ["COLUMNS"] = before
+
+
+def dialects_table() -> str:
+    """Return every dialect: where clients find it, and which providers speak it."""
+    rows = (
+        (
+            f"`{dialect.name}`",
+            "<br>".join(f"`{endpoint.method} {endpoint.path}`" for endpoint in dialect.endpoints),
+            ", ".join(f"`{row.name}`" for row in catalog().providers.values() if row.dialect == dialect.name),
+        )
+        for dialect in DIALECTS.values()
+    )
+    return _table(("dialect", "clients call", "spoken by"), rows)
 
 
 def providers_table() -> str:
@@ -124,6 +138,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "command_line": command_line,
+    "dialects": dialects_table,
     "settings": render_settings,
     "providers": providers_table,
     "models": models_table,

@@ -12,6 +12,7 @@ from runpy import run_path
 import pytest
 
 from dragoman.cli import COMMANDS, build
+from dragoman.config.reference import settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changes").glob("*.md")])
@@ -85,6 +86,15 @@ def test_python_in_the_pages_is_python() -> None:
     assert blocks
     for block in blocks:
         ast.parse(block)
+
+
+def test_variables_in_the_pages_are_read() -> None:
+    """A variable the pages name is a setting's, or one that the command line reads."""
+    known = {name for setting in settings() for name in setting.env}
+    known |= {"DRAGOMAN_CONFIG", "DRAGOMAN_URL", "DRAGOMAN_KEY"}
+    named = {name for path in PAGES for name in re.findall(r"DRAGOMAN_[A-Z_]+\b", written(path))}
+    assert named
+    assert named - known == set()
 
 
 def test_headers_in_the_pages_are_sent() -> None:

@@ -38,9 +38,7 @@ HOMES = {
 }
 """Where a foreign module may be imported: an exact file, or a folder."""
 
-LAZY = {
-    ("providers/local_server.py", "xllamacpp"): "an optional extra, and only its child process may load it",
-}
+LAZY: dict[tuple[str, str], str] = {}
 """Imports that stand inside a function, each with its reason."""
 
 PLANTED = {

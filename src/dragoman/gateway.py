@@ -25,6 +25,7 @@ from dragoman.accounts import loopback
 from dragoman.accounts.keys import Account, Keys, admin_digest, credential, ensure_admin, load_pepper
 from dragoman.accounts.ledger import Ledger, Owner
 from dragoman.config import Config, ConfigError
+from dragoman.config.sections import LOCAL_KEY, LOCAL_URL
 from dragoman.core.failure import Failure
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
@@ -151,6 +152,12 @@ class Gateway:
         if self._owner is not None:
             self._owner.release()
 
+    def embedded(self) -> dict[str, str]:
+        """Return the environment that tells other processes of the embedded model this one runs."""
+        if self._local is None:
+            return {}
+        return {LOCAL_URL: self._local.base_url, LOCAL_KEY: self._local.key}
+
     async def missing(self) -> list[str]:
         """Return what keeps this gateway from serving, in words; empty when it is ready."""
         if self.draining:
@@ -231,8 +238,8 @@ class Gateway:
         if row is None or not self.config.local.enabled:
             self._local_why = "the embedded model is switched off"
         elif not row.base_url:
-            if not LocalModel.available():
-                self._local_why = LocalModel.why_not()
+            if not LocalModel.available(self.config.local):
+                self._local_why = LocalModel.why_not(self.config.local)
                 return
             model = LocalModel(self.config.local)
             try:

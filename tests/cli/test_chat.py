@@ -104,7 +104,7 @@ def test_a_whole_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setattr("sys.stdin", io.StringIO("from a pipe"))
     with peer(HEAD + answer) as gateway:
         environ = {"DRAGOMAN_URL": f"{gateway.url}/", "DRAGOMAN_KEY": "sk-1"}
-        assert main(["chat", "a-model", "--no-stream"], environ) == 0
+        assert main(["chat", "a-model", "--no-stream", "-"], environ) == 0
     assert capsys.readouterr().out == "Hello\n"
     assert gateway.body == {"model": "a-model", "messages": [{"role": "user", "content": "from a pipe"}]}
     assert b"authorization: Bearer sk-1\r\n" in gateway.asked

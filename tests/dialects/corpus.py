@@ -24,7 +24,7 @@ from dragoman.core.events import Event
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure
 from dragoman.core.request import Request
-from dragoman.dialects import Call, Dialect, Reply
+from dragoman.dialects import Call, Dialect, Reply, framing_of
 from dragoman.dialects.catalog import DIALECTS
 
 OWN = Path(__file__).parent / "corpus"
@@ -168,4 +168,5 @@ def read(codec: Dialect, data: bytes, *, cut: int | None = None) -> tuple[list[E
 def write(codec: Dialect, events: list[Event], request: Request) -> bytes:
     """Write events as a stream."""
     writer = codec.writer(request)
-    return b"".join(codec.framing.encode(frame) for event in events for frame in writer.feed(event))
+    framing = framing_of(codec, writer)
+    return b"".join(framing.encode(frame) for event in events for frame in writer.feed(event))

@@ -356,6 +356,8 @@ def test_a_failed_tool_says_so_once() -> None:
     body, losses = written(asked(Message("user", parts)))
     assert [turn["content"] for turn in body["messages"]] == ["Error: no such city", "Error: no", "Error: "]
     assert losses[0] == "approximated:messages[0].parts[0].error"
+    listed = ToolResult("f", (Text("no", cache_ttl_s=0),), error=True)
+    assert [part["text"] for part in turns(said(listed))[0]["content"]] == ["Error: ", "no"]
 
 
 def test_a_tools_image_follows_in_a_user_message() -> None:

@@ -64,7 +64,7 @@ def test_a_text_stream() -> None:
             "chatcmpl-1",
             "gpt-5",
             1790000000,
-            extras=Extras(NAME, {"system_fingerprint": "fp_1", "service_tier": "default"}),
+            extras=Extras(NAME, quiet={"system_fingerprint": "fp_1", "service_tier": "default"}),
         ),
         Open(0, Text("")),
         Append(0, "Hel"),
@@ -153,7 +153,7 @@ def test_thinking_in_all_its_spellings() -> None:
     assert parts("reasoning_content")[0] == Thinking("Hm.")
     text, hidden, summary, odd, words = parts("reasoning_details")
     assert (text.text, text.signature) == ("Hm.", Signature("anthropic", "c2ln"))
-    assert text.extras.rest == {"format": "anthropic-claude-v1", "index": 0, "id": "t1"}
+    assert text.extras.quiet == {"format": "anthropic-claude-v1", "index": 0, "id": "t1"}
     assert (hidden.redacted, hidden.signature) == (True, Signature("anthropic", "ZW5j"))
     assert (summary.text, summary.summary) == ("Sum", True)
     assert odd == Opaque(NAME, "delta", {"reasoning_details": [{"type": "reasoning.odd", "x": 1}]})
@@ -184,7 +184,7 @@ def test_what_comes_with_words_rides_on_them() -> None:
     found = [event.extras.rest for event in events if isinstance(event, Append) and event.extras]
     assert [extra["logprobs"]["content"][0]["token"] for extra in found] == ["A", "B"]
     stop = fold(events).choices[0].stop
-    assert stop.extras == Extras(NAME, {"native_finish_reason": "completed"})
+    assert stop.extras == Extras(NAME, quiet={"native_finish_reason": "completed"})
 
 
 def test_what_comes_alone_is_a_part() -> None:
@@ -310,7 +310,7 @@ def test_the_wire_of_a_text() -> None:
     """Role first, then the words, the finish, usage because it was asked for, and the terminator."""
     head = '{"id":"c","object":"chat.completion.chunk","created":7,"model":"m","choices":'
     delta = '[{"index":0,"delta":%s,"finish_reason":%s}],"usage":null}'
-    events = [
+    events: list[Event] = [
         Start("c", "m", 7),
         Open(0, Text("")),
         Append(0, "Hé\u2028"),
@@ -431,7 +431,7 @@ def test_every_choice_has_its_role() -> None:
 
 def test_an_empty_answer_still_has_its_role() -> None:
     """A choice without any part is begun before it finishes."""
-    events = [Start("c", "m"), Stop("length"), End()]
+    events: list[Event] = [Start("c", "m"), Stop("length"), End()]
     found = [json.loads(line)["choices"][0] for line in lines(events)[:-1]]
     assert found[0]["delta"] == {"role": "assistant", "content": ""}
     assert found[1]["finish_reason"] == "length"

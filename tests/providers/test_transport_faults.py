@@ -475,31 +475,47 @@ def test_closing_the_transport_ends_what_is_under_way(bench: Bench) -> None:
 # TLS
 
 
-def _certificate(folder: Path, *options: str) -> ssl.SSLContext:
-    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
-    command = [
-        "openssl",
-        "req",
-        "-x509",
+def _openssl(folder: Path, *arguments: str) -> None:
+    try:
+        subprocess.run(("openssl", *arguments), cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl command here to make a certificate with: TLS is not tested")
+
+
+def _certificate(folder: Path, host: str, *, expired: bool = False) -> ssl.SSLContext:
+    """Make a certificate of its own authority, in cert.pem; return the server's context."""
+    key = [
         "-newkey",
         "ec",
         "-pkeyopt",
         "ec_paramgen_curve:prime256v1",
         "-nodes",
+        "-keyout",
+        "key.pem",
+        "-subj",
+        "/CN=test",
     ]
-    command += ["-keyout", key, "-out", certificate, "-subj", "/CN=test", *options]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no openssl command here to make a certificate with: TLS is not tested")
+    if expired:
+        # Only the certificate authority of openssl 3.0 can sign for the past.
+        (folder / "index").touch()
+        (folder / "ca.cnf").write_text(
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nrand_serial=1\ndefault_md=sha256\n"
+            f"policy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName={host}\n"
+        )
+        _openssl(folder, "req", "-new", *key, "-out", "request.pem")
+        past = ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
+        files = ["-config", "ca.cnf", "-keyfile", "key.pem", "-in", "request.pem", "-out", "cert.pem"]
+        _openssl(folder, "ca", "-selfsign", "-batch", "-notext", *files, *past)
+    else:
+        _openssl(folder, "req", "-x509", *key, "-out", "cert.pem", "-addext", f"subjectAltName={host}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context
 
 
 def test_tls_to_a_trusted_server(bench: Bench, tmp_path: Path) -> None:
     """Requests go through, connections are kept, and leaving closes at once."""
-    theirs = _certificate(tmp_path, "-addext", "subjectAltName=IP:127.0.0.1")
+    theirs = _certificate(tmp_path, "IP:127.0.0.1")
     ours = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
 
     async def script(wire: Wire) -> None:
@@ -517,12 +533,14 @@ def test_tls_to_a_trusted_server(bench: Bench, tmp_path: Path) -> None:
     assert bench.run(script, client, tls=(theirs, ours)).accepted == 1
 
 
-@pytest.mark.parametrize("fault", ["self-signed", "wrong host", "expired"])
+@pytest.mark.parametrize("fault", ["self-signed", "wrong host", "expired", "old protocol"])
 def test_tls_to_an_untrusted_server(bench: Bench, tmp_path: Path, fault: str) -> None:
-    """Nothing is sent to a server that cannot prove who it is."""
+    """Nothing is sent to a server that cannot prove who it is, or only in an old way."""
     host = "DNS:other.example" if fault == "wrong host" else "IP:127.0.0.1"
-    days = "-1" if fault == "expired" else "1"
-    theirs = _certificate(tmp_path, "-addext", f"subjectAltName={host}", "-days", days)
+    theirs = _certificate(tmp_path, host, expired=fault == "expired")
+    if fault == "old protocol":
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            theirs.maximum_version = ssl.TLSVersion.TLSv1_1
     ours = None if fault == "self-signed" else ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
 
     async def client(transport: Transport, server: Server) -> None:

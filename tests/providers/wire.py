@@ -26,7 +26,7 @@ PATH = f"/v1/chat?key={SECRET}"
 MIB = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-GUARD_S = 8
+GUARD_S = 30
 
 
 class Wire:

@@ -28,9 +28,7 @@ READ = 65_536
 def options(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model name; `dragoman models` lists them")
-    parser.add_argument(
-        "text", metavar="TEXT", nargs="?", default="-", help="what to say (default: read it from stdin)"
-    )
+    parser.add_argument("text", metavar="TEXT", help="what to say; - reads it from stdin")
     parser.add_argument("--system", metavar="TEXT", help="instructions that go before it")
     parser.add_argument("--no-stream", action="store_true", help="wait for the whole answer")
     parser.add_argument("--url", metavar="URL", help=f"the gateway (default: $DRAGOMAN_URL, or {URL})")

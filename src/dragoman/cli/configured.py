@@ -47,4 +47,4 @@ def table(config: Config) -> Table:
 def _lacks_local(config: Config) -> str:
     if not config.local.enabled:
         return "the embedded model is switched off"
-    return "" if LocalModel.available() else LocalModel.why_not()
+    return LocalModel.why_not(config.local)

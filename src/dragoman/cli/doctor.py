@@ -151,8 +151,8 @@ async def _database(config: Config) -> Finding:
 def _embedded(config: Config) -> Finding:
     if not config.local.enabled:
         return Finding("--", "local", "the embedded model is switched off")
-    if not LocalModel.available():
-        return Finding("--", "local", LocalModel.why_not())
+    if why := LocalModel.why_not(config.local):
+        return Finding("--", "local", why)
     return Finding("ok", "local", "the embedded model can be started")
 
 

@@ -575,7 +575,7 @@ class _Reader:
         if self._part is None or not isinstance(delta, dict):
             raise malformed("the provider sent a delta outside a block")
         kind = delta.get("type")
-        if kind == self._wanted:
+        if kind and kind == self._wanted:
             text = delta.get(APPENDED[kind])
             if not isinstance(text, str) or not text:
                 return []

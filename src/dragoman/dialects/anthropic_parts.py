@@ -150,7 +150,7 @@ def _read_search_result(fields: Fields, ttl: int | None) -> Media:
     fields.rest["source"] = fields.need_text("source")
     title, content = fields.text("title"), fields.need_array("content")
     words = [str(block.get("text", "")) for block in content if isinstance(block, dict)]
-    if content != [{"type": "text", "text": text} for text in words[:1]]:
+    if not content or content != [{"type": "text", "text": text} for text in words[:1]]:
         fields.rest["content"] = content
     kept, text = extras(NAME, fields.rest, ("search_result",)), "\n\n".join(words)
     return Media("document", "text", text, mime="text/plain", name=title, cache_ttl_s=ttl, extras=kept)

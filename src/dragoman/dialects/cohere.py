@@ -31,7 +31,7 @@ space of its own. Parts follow one another; only citations stand between the del
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, assert_never
 
 import msgspec
@@ -42,44 +42,37 @@ from dragoman.core.failure import Failure, Kind, Retry, Source, invalid, malform
 from dragoman.core.request import (
     Effort,
     Format,
-    Media,
-    Message,
     Opaque,
     Part,
     Reasoning,
     Request,
-    Role,
     Sampling,
     Text,
     Thinking,
     Tool,
     ToolCall,
     ToolChoice,
-    ToolResult,
 )
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
 from dragoman.dialects.border import Crossing, delay_s, judged
 from dragoman.dialects.cohere_parts import (
     NAME,
+    hushed,
     is_plan,
+    merged,
     read_call,
-    read_content,
-    read_document,
+    read_messages,
     read_tool,
     read_usage,
     read_voice,
-    write_content,
-    write_document,
-    write_result,
+    write_messages,
     write_said,
     write_tool,
     write_usage,
-    write_voice,
 )
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import SSE, Frame
 
-ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 CHOICES: dict[str, Literal["none", "required"]] = {"REQUIRED": "required", "NONE": "none"}
 CHOICE_WORDS: dict[str, str] = {mode: word for word, mode in CHOICES.items()}
 MOST_STOPS = 5
@@ -128,11 +121,11 @@ def _read_request(call: Call) -> Request:
     fields = Fields(call.body, strict=True)
     model, stream = fields.need_text("model"), fields.flag("stream")
     mode = CHOICES.get(fields.one_of("tool_choice", CHOICES) or "")
-    tools = _read_tools(fields)
+    tools, quiet = _read_tools(fields), hushed(fields.rest, "logprobs", "priority")
     return Request(
         NAME,
         model,
-        _with_documents(list(_read_messages(fields)), fields),
+        read_messages(fields),
         tools=tools,
         tool_choice=ToolChoice(mode) if mode else None,
         format=_read_format(fields),
@@ -148,66 +141,21 @@ def _read_request(call: Call) -> Request:
         stop=() if fields.rest.get("stop_sequences") == [] else fields.strings("stop_sequences") or (),
         max_output=fields.integer("max_tokens", least=0),
         stream=bool(stream),
-        extras=extras(NAME, fields.rest, ("stream",) if stream is False else ()),
+        extras=extras(NAME, fields.rest, ("stream",) if stream is False else (), quiet),
     )
-
-
-def _read_messages(fields: Fields) -> Iterable[Message]:
-    values = fields.need_array("messages")
-    if not values:
-        raise invalid("at least one message is required", "$.messages")
-    for index, value in enumerate(values):
-        inner = Fields(value, f"$.messages[{index}]", strict=True)
-        role = inner.one_of("role", ROLES)
-        if role is None:
-            raise invalid("role is required", inner.path("role"))
-        if role == "assistant":
-            parts, form = read_voice(inner)
-            if not parts and not form:
-                raise invalid("content is required where there are no tool_calls", inner.path("content"))
-            yield Message("assistant", parts, extras(NAME, inner.rest, form))
-            continue
-        call_id = inner.need_text("tool_call_id") if role == "tool" else ""
-        if inner.rest.get("content") is None:
-            inner.missing("content")
-        content, form = read_content(inner, role)
-        kept = extras(NAME, inner.rest, form)
-        if role == "tool":
-            shown = tuple(part for part in content if isinstance(part, (Text, Media, Opaque)))
-            yield Message("user", (ToolResult(call_id, shown, extras=kept),))
-        else:
-            yield Message(ROLES[role], tuple(content), kept)
-
-
-def _with_documents(messages: list[Message], fields: Fields) -> tuple[Message, ...]:
-    """Return `messages` with the request's documents at the head of the user's last one."""
-    values = fields.rest.get("documents")
-    places = [i for i, message in enumerate(messages) if message.role == "user" and not _is_result(message)]
-    if not values or not places:
-        return tuple(messages)
-    documents: list[Part] = []
-    for index, value in enumerate(fields.need_array("documents")):
-        if isinstance(value, str):
-            documents.append(Media("document", "text", value, extras=Extras(NAME, {}, ("documents", "bare"))))
-        else:
-            inner = Fields(value, f"$.documents[{index}]", strict=True)
-            documents.append(read_document(inner, rest={}, form=("documents",)))
-    last = messages[places[-1]]
-    messages[places[-1]] = msgspec.structs.replace(last, parts=(*documents, *last.parts))
-    return tuple(messages)
-
-
-def _is_result(message: Message) -> bool:
-    return any(isinstance(part, ToolResult) for part in message.parts)
 
 
 def _read_tools(fields: Fields) -> tuple[Tool | Opaque, ...]:
     if fields.rest.get("tools") in (None, []):
         return ()
-    strict = fields.flag("strict_tools")
     at = fields.path("tools")
-    values = enumerate(fields.array("tools") or ())
-    return tuple(read_tool(value, f"{at}[{index}]", strict=strict) for index, value in values)
+    tools = [read_tool(value, f"{at}[{index}]") for index, value in enumerate(fields.array("tools") or ())]
+    if not any(isinstance(tool, Tool) for tool in tools):
+        return tuple(tools)
+    strict = fields.flag("strict_tools")
+    return tuple(
+        msgspec.structs.replace(tool, strict=strict) if isinstance(tool, Tool) else tool for tool in tools
+    )
 
 
 def _read_format(fields: Fields) -> Format | None:
@@ -243,8 +191,8 @@ def _write_request(request: Request) -> Call:
     own = out.own(request.extras, "")
     _refuse(request, out)
     shape = _write_format(request, out)
-    turns, documents = _write_messages(request.messages, out, attach=shape is None)
-    body: dict[str, Json] = {**own.rest, "model": request.model, "messages": turns}
+    turns, documents = write_messages(request.messages, out, attach=shape is None)
+    body: dict[str, Json] = {**own.quiet, **own.rest, "model": request.model, "messages": turns}
     stops = request.stop
     if len(stops) > MOST_STOPS and not out.home:
         out.lose("clamped", "stop", f"at most {MOST_STOPS} stop sequences")
@@ -273,71 +221,6 @@ def _refuse(request: Request, out: Crossing) -> None:
             out.lose("dropped", name, "Cohere has no such field")
     if request.parallel_tools is False:
         out.lose("dropped", "parallel_tools", "Cohere always may call several tools at once")
-
-
-def _write_messages(
-    messages: Sequence[Message], out: Crossing, *, attach: bool
-) -> tuple[list[Json], list[Json]]:
-    """Return ``messages`` and ``documents``.
-
-    Args:
-        messages: The conversation. From another dialect its leading system messages are one here, and later
-            ones stand in the user's turn ("system turn must be the first in the list").
-        out: What is lost is declared here.
-        attach: A text document may be one of the request, which no response_format may stand beside.
-    """
-    turns: list[Json] = []
-    documents: list[Json] = []
-    for index, message in enumerate(messages):
-        at = f"messages[{index}]"
-        own = out.own(message.extras, at)
-        told: list[tuple[str, Part]] = []
-        for place, part in enumerate(message.parts):
-            where = f"{at}.parts[{place}]"
-            if isinstance(part, ToolResult) and message.role == "user":
-                turns.append(write_result(part, where, out))
-            elif isinstance(part, Media) and _is_attached(part, message.role, out, attach=attach):
-                documents.append(write_document(part, out.own(part.extras, where)))
-                if not out.home:
-                    out.lose("approximated", where, "a document belongs to the whole request here")
-            else:
-                told.append((where, part))
-        if message.role == "assistant":
-            voice = write_voice(told, own, out)
-            turns += [{"role": "assistant", **voice, **own.rest}] if voice or out.home else []
-        elif told or not _is_result(message):
-            content = write_content(told, own, message.role, out)
-            _add(turns, {"role": message.role, "content": content, **own.rest}, at, out)
-    if not out.home and turns and turns[-1]["role"] == "assistant":
-        out.lose("approximated", "messages", "a model does not go on with its own turn here")
-    return turns, documents
-
-
-def _is_attached(part: Media, role: Role, out: Crossing, *, attach: bool) -> bool:
-    if "documents" in at_home(part.extras, NAME).form:
-        return True
-    return attach and not out.home and role == "user" and (part.kind, part.source) == ("document", "text")
-
-
-def _add(turns: list[Json], turn: dict[str, Json], at: str, out: Crossing) -> None:
-    """Add a turn where it may stand; one that says nothing is left out."""
-    if out.home:
-        turns.append(turn)
-        return
-    if turn["content"] in ("", []):
-        return
-    if turn["role"] == "system" and turns:
-        if turns[-1]["role"] == "system":
-            turns[-1]["content"] = [*_blocks(turns[-1]["content"]), *_blocks(turn["content"])]
-            return
-        out.lose("approximated", at, "a later system message stands in the user's turn")
-        words = "\n\n".join(block["text"] for block in _blocks(turn["content"]))
-        turn = {"role": "user", "content": f"<system>\n{words}\n</system>"}
-    turns.append(turn)
-
-
-def _blocks(content: Json) -> list[Json]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _write_tools(request: Request, out: Crossing) -> dict[str, Json]:
@@ -438,6 +321,7 @@ def _read_answer(reply: Reply) -> Response:
     if message.rest.get("role") == "assistant":
         del message.rest["role"]
     parts, form = read_voice(message)
+    empty = hushed(message.rest, "tool_plan")
     fields.leave("message", message)
     if citations is not None:
         fields.rest["citations"] = citations
@@ -445,7 +329,8 @@ def _read_answer(reply: Reply) -> Response:
     usage = read_usage(fields.rest.pop("usage")) if isinstance(native, dict) and native else None
     called = any(isinstance(part, ToolCall) for part in parts)
     stop = _read_stop(word, {}, form, called=called, said=bool(parts))
-    return Response(id_, "", (Choice(parts, stop),), usage, extras=extras(NAME, fields.rest))
+    kept = extras(NAME, fields.rest, (), {"message": empty} if empty else {})
+    return Response(id_, "", (Choice(parts, stop),), usage, extras=kept)
 
 
 def _read_stop(
@@ -477,6 +362,7 @@ class _Reader:
         self._amend = amend
         self._index = -1  # of the part that began last
         self._key: tuple[str, Json] | None = None  # the open part's, in the index space of its kind
+        self._odd: dict[str, Json] | None = None  # a block of unknown type so far: held until it is whole
         self._citations: list[Json] = []
         self._id = ""
         self._begun = self._called = self._done = False
@@ -542,8 +428,15 @@ class _Reader:
         if len(value) > 3:
             more = extras(NAME, {name: v for name, v in value.items() if name not in ENVELOPE})
         if key == self._key and value.get("type") == "content-delta":
+            if self._odd is not None:
+                self._odd = _joined(self._odd, content)
+                return []
             text = content.get("text")
             return self._more(content.get("thinking") if text is None else text, more)
+        if content.get("type") not in (None, "text", "thinking"):
+            events = self._begin(key)
+            self._odd = content
+            return events
         word = "thinking" if content.get("type") == "thinking" or "text" not in content else "text"
         rest = extras(NAME, {name: v for name, v in content.items() if name not in ("type", word)})
         shell = Text("", extras=rest) if word == "text" else Thinking(extras=rest)
@@ -568,11 +461,14 @@ class _Reader:
             raise malformed("the provider went on with a tool call that was not open")
         return []
 
+    def _begin(self, key: tuple[str, Json]) -> list[Event]:
+        events: list[Event] = self._close() if self._begun else [Start("", "")]
+        self._begun, self._key = True, key
+        return events
+
     def _open(self, key: tuple[str, Json], shell: Part) -> list[Event]:
-        events = self._close() if self._begun else [Start("", "")]
-        self._begun = True
+        events = self._begin(key)
         self._index += 1
-        self._key = key
         return [*events, Open(self._index, shell)]
 
     def _more(self, text: Json, more: Extras | None = None) -> list[Event]:
@@ -584,7 +480,11 @@ class _Reader:
         if self._key is None:
             return []
         self._key = None
-        return [Close(self._index)]
+        if self._odd is None:
+            return [Close(self._index)]
+        part, self._odd = Opaque(NAME, str(self._odd.get("type")), self._odd), None
+        self._index += 1
+        return [Open(self._index, part), Close(self._index)]
 
     def _end(self, value: dict[str, Json]) -> list[Event]:
         self._done = True
@@ -604,6 +504,15 @@ class _Reader:
         return [*begin, *self._close(), stop, End(usage, extras(NAME, rest))]
 
 
+def _joined(block: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[str, Json]:
+    """Return `block` with a delta's strings appended to its own, and all else replaced."""
+    both = {**block, **delta}
+    for name in block.keys() & delta.keys():
+        if isinstance(block[name], str) and isinstance(delta[name], str):
+            both[name] = block[name] + delta[name]
+    return both
+
+
 def _inside(value: dict[str, Json], name: str | None = None) -> dict[str, Json]:
     """Return ``delta.message`` of a stream event, or the object `name` in it; empty if it is not there."""
     found: dict[str, Json] = value
@@ -620,7 +529,8 @@ def _inside(value: dict[str, Json], name: str | None = None) -> dict[str, Json]:
 
 def _write_answer(response: Response, request: Request) -> Reply:  # noqa: ARG001  the protocol's signature
     out = Crossing(NAME)
-    kept = dict(out.own(response.extras, "answer").rest)
+    whole = out.own(response.extras, "answer")
+    kept = merged(whole.quiet, whole.rest)
     for choice in response.choices[1:]:
         out.lose("dropped", f"answer.choices[{choice.index}]", "an answer has one choice here")
     first = response.choices[0] if response.choices else Choice((), Stop("end"))
@@ -695,10 +605,12 @@ class _Writer:
             case Close():
                 return self._close(event)
             case Start():
-                kept = dict(self._out.own(event.extras, "answer").rest)
+                own = self._out.own(event.extras, "answer")
+                kept = merged(own.quiet, own.rest)
                 self._citations += kept.pop("citations", [])
                 message = {**BEGUN, **kept.pop("message", {})}
-                return [_frame("message-start", id=event.id, delta={"message": message}, **kept)]
+                body = {"id": event.id, "type": "message-start", "delta": {"message": message}, **kept}
+                return [Frame(encode(body), "message-start")]
             case Stop():
                 self._stop = event if event.choice == 0 else self._stop
                 return []

@@ -17,19 +17,31 @@ stands alike in a client's history and in an answer, so one reader serves both: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeGuard, assert_never
 
 import msgspec
 
 from dragoman.core.extras import Extras, Json, at_home, extras
 from dragoman.core.failure import invalid, unsupported
-from dragoman.core.request import Media, Opaque, Part, Text, Thinking, Tool, ToolCall, ToolResult
+from dragoman.core.request import (
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Role,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from dragoman.core.usage import Usage, count
 from dragoman.dialects.border import Crossing, inlined
 from dragoman.dialects.fields import Fields, decode, encode
 
 NAME = "cohere"
+ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 DETAILS = ("auto", "low", "high")
 
 Content = Text | Media | Thinking | Opaque
@@ -44,12 +56,72 @@ def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, J
     return both
 
 
+def hushed(rest: dict[str, Json], *names: str) -> dict[str, Json]:
+    """Take fields off `rest` that are empty, false or zero: they go home, and nobody else misses them."""
+    return {name: rest.pop(name) for name in names if rest.get(name) in ("", False)}
+
+
 # --- IN -----------------------------------------------------------------------------------------------
+
+
+def read_messages(fields: Fields) -> tuple[Message, ...]:
+    """Take a client's ``messages`` and ``documents``; a tool's message is the user's, and one ToolResult."""
+    return _with_documents(list(_messages(fields)), fields)
+
+
+def _messages(fields: Fields) -> Iterable[Message]:
+    values = fields.need_array("messages")
+    if not values:
+        raise invalid("at least one message is required", "$.messages")
+    for index, value in enumerate(values):
+        inner = Fields(value, f"$.messages[{index}]", strict=True)
+        role = inner.one_of("role", ROLES)
+        if role is None:
+            raise invalid("role is required", inner.path("role"))
+        if role == "assistant":
+            parts, form = read_voice(inner)
+            if not parts and not form:
+                raise invalid("content is required where there are no tool_calls", inner.path("content"))
+            quiet = hushed(inner.rest, "tool_plan")
+            yield Message("assistant", parts, extras(NAME, inner.rest, form, quiet))
+            continue
+        call_id = inner.need_text("tool_call_id") if role == "tool" else ""
+        if inner.rest.get("content") is None:
+            inner.missing("content")
+        content, form = _read_content(inner, role)
+        kept = extras(NAME, inner.rest, form)
+        if role == "tool":
+            shown = tuple(part for part in content if isinstance(part, (Text, Media, Opaque)))
+            yield Message("user", (ToolResult(call_id, shown, extras=kept),))
+        else:
+            yield Message(ROLES[role], tuple(content), kept)
+
+
+def _with_documents(messages: list[Message], fields: Fields) -> tuple[Message, ...]:
+    """Return `messages` with the request's documents at the head of the user's last one."""
+    values = fields.rest.get("documents")
+    places = [i for i, message in enumerate(messages) if message.role == "user" and not _is_result(message)]
+    if not values or not places:
+        return tuple(messages)
+    documents: list[Part] = []
+    for index, value in enumerate(fields.need_array("documents")):
+        if isinstance(value, str):
+            documents.append(Media("document", "text", value, extras=Extras(NAME, {}, ("documents", "bare"))))
+        else:
+            inner = Fields(value, f"$.documents[{index}]", strict=True)
+            documents.append(_read_document(inner, rest={}, form=("documents",)))
+    last = messages[places[-1]]
+    messages[places[-1]] = msgspec.structs.replace(last, parts=(*documents, *last.parts))
+    return tuple(messages)
+
+
+def _is_result(message: Message) -> bool:
+    return any(isinstance(part, ToolResult) for part in message.parts)
 
 
 def read_voice(fields: Fields) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """Take what the model said; return it, and how its content was spelt."""
-    content, form = read_content(fields, "assistant")
+    content, form = _read_content(fields, "assistant")
     parts: list[Part] = [*content]
     if (plan := fields.words("tool_plan")) is not None:
         parts.append(Thinking(plan, extras=Extras(NAME, {}, ("plan",))))
@@ -59,7 +131,7 @@ def read_voice(fields: Fields) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     return tuple(parts), form
 
 
-def read_content(fields: Fields, role: str) -> tuple[list[Content], tuple[str, ...]]:
+def _read_content(fields: Fields, role: str) -> tuple[list[Content], tuple[str, ...]]:
     """Take ``content``; return its parts, and how it was spelt. Null stays in the rest."""
     if isinstance(fields.rest.get("content"), str):
         return [Text(fields.need_text("content"))], ("string",)
@@ -81,7 +153,7 @@ def _read_block(value: Json, at: str, role: str, *, strict: bool) -> Content:
         case "image_url", "user":
             return _read_image(fields)
         case "document", "tool":
-            return read_document(fields.need_object("document"), rest=fields.rest)
+            return _read_document(fields.need_object("document"), rest=fields.rest)
         case _, "system":
             raise invalid("a system message holds text only", fields.path("type"))
         case _:
@@ -101,7 +173,7 @@ def _read_image(fields: Fields) -> Media:
     return msgspec.structs.replace(media, source="base64", data=data, mime=mime)
 
 
-def read_document(fields: Fields, *, rest: Mapping[str, Json], form: tuple[str, ...] = ()) -> Media:
+def _read_document(fields: Fields, *, rest: Mapping[str, Json], form: tuple[str, ...] = ()) -> Media:
     """Return a document as text.
 
     Args:
@@ -137,7 +209,7 @@ def read_call(fields: Fields) -> ToolCall:
     return ToolCall(id_, name, arguments or "", extras=extras(NAME, fields.rest, form))
 
 
-def read_tool(value: Json, at: str, *, strict: bool | None) -> Tool | Opaque:
+def read_tool(value: Json, at: str) -> Tool | Opaque:
     """Read a client's tool; one that is no function is Opaque."""
     fields = Fields(value, at, strict=True)
     kind = fields.text("type")
@@ -147,13 +219,78 @@ def read_tool(value: Json, at: str, *, strict: bool | None) -> Tool | Opaque:
     name, description, schema = inner.need_text("name"), inner.text("description"), inner.object("parameters")
     fields.leave("function", inner)
     kept = extras(NAME, fields.rest, () if kind else ("-type",))
-    return Tool(name, description, schema.rest if schema else None, strict, extras=kept)
+    return Tool(name, description, schema.rest if schema else None, extras=kept)
 
 
 # --- OUT, IN A REQUEST --------------------------------------------------------------------------------
 
 
-def write_content(parts: Sequence[tuple[str, Part]], own: Extras, role: str, out: Crossing) -> Json:
+def write_messages(
+    messages: Sequence[Message], out: Crossing, *, attach: bool
+) -> tuple[list[Json], list[Json]]:
+    """Return ``messages`` and ``documents``.
+
+    Args:
+        messages: The conversation. From another dialect its leading system messages are one here, and later
+            ones stand in the user's turn ("system turn must be the first in the list").
+        out: What is lost is declared here.
+        attach: A text document may be one of the request, which no response_format may stand beside.
+    """
+    turns: list[Json] = []
+    documents: list[Json] = []
+    for index, message in enumerate(messages):
+        at = f"messages[{index}]"
+        own = out.own(message.extras, at)
+        told: list[tuple[str, Part]] = []
+        for place, part in enumerate(message.parts):
+            where = f"{at}.parts[{place}]"
+            if isinstance(part, ToolResult) and message.role == "user":
+                turns.append(_write_result(part, where, out))
+            elif isinstance(part, Media) and _is_attached(part, message.role, out, attach=attach):
+                documents.append(_write_document(part, out.own(part.extras, where)))
+                if not out.home:
+                    out.lose("approximated", where, "a document belongs to the whole request here")
+            else:
+                told.append((where, part))
+        if message.role == "assistant":
+            voice = _write_voice(told, own, out)
+            turns += [{"role": "assistant", **voice, **own.quiet, **own.rest}] if voice or out.home else []
+        elif told or not _is_result(message):
+            content = _write_content(told, own, message.role, out)
+            _add(turns, {"role": message.role, "content": content, **own.rest}, at, out)
+    if not out.home and turns and turns[-1]["role"] == "assistant":
+        out.lose("approximated", "messages", "a model does not go on with its own turn here")
+    return turns, documents
+
+
+def _is_attached(part: Media, role: Role, out: Crossing, *, attach: bool) -> bool:
+    if "documents" in at_home(part.extras, NAME).form:
+        return True
+    return attach and not out.home and role == "user" and (part.kind, part.source) == ("document", "text")
+
+
+def _add(turns: list[Json], turn: dict[str, Json], at: str, out: Crossing) -> None:
+    """Add a turn where it may stand; one that says nothing is left out."""
+    if out.home:
+        turns.append(turn)
+        return
+    if turn["content"] in ("", []):
+        return
+    if turn["role"] == "system" and turns:
+        if turns[-1]["role"] == "system":
+            turns[-1]["content"] = [*_blocks(turns[-1]["content"]), *_blocks(turn["content"])]
+            return
+        out.lose("approximated", at, "a later system message stands in the user's turn")
+        words = "\n\n".join(block["text"] for block in _blocks(turn["content"]))
+        turn = {"role": "user", "content": f"<system>\n{words}\n</system>"}
+    turns.append(turn)
+
+
+def _blocks(content: Json) -> list[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _write_content(parts: Sequence[tuple[str, Part]], own: Extras, role: str, out: Crossing) -> Json:
     """Write ``content``, as a string where it was one, or can be one abroad.
 
     Args:
@@ -214,7 +351,7 @@ def _own_data(value: Opaque, at: str) -> dict[str, Json]:
 def _write_media(part: Media, role: str, own: Extras, at: str, out: Crossing) -> dict[str, Json]:
     if (part.kind, part.source) == ("document", "text"):
         if role == "tool":
-            return {"type": "document", "document": write_document(part, own)}
+            return {"type": "document", "document": _write_document(part, own)}
         if role == "user":
             out.lose("emulated", at, "no document stands beside a format: it is told in words")
             return {"type": "text", "text": f"{part.name}\n\n{part.data}" if part.name else part.data}
@@ -232,7 +369,7 @@ def _write_media(part: Media, role: str, own: Extras, at: str, out: Crossing) ->
     return {"type": "image_url", "image_url": {"url": url, **({"detail": detail} if detail else {})}}
 
 
-def write_document(part: Media, own: Extras) -> Json:
+def _write_document(part: Media, own: Extras) -> Json:
     """Write a document as it was spelt."""
     if "bare" in own.form:
         return part.data
@@ -244,7 +381,7 @@ def write_document(part: Media, own: Extras) -> Json:
     return merged({"data": data}, own.rest.get("document", {}))
 
 
-def write_voice(parts: Sequence[tuple[str, Part]], own: Extras, out: Crossing) -> dict[str, Json]:
+def _write_voice(parts: Sequence[tuple[str, Part]], own: Extras, out: Crossing) -> dict[str, Json]:
     """Write what the model said before."""
     spoken: list[tuple[str, Part]] = []
     body: dict[str, Json] = {}
@@ -258,7 +395,7 @@ def write_voice(parts: Sequence[tuple[str, Part]], own: Extras, out: Crossing) -
             if calls and not out.home:
                 out.lose("approximated", where, "what is said stands before the calls here")
             spoken.append((where, part))
-    content = write_content(spoken, own, "assistant", out)
+    content = _write_content(spoken, own, "assistant", out)
     if content != [] or "empty" in own.form:
         body["content"] = content
     return {**body, "tool_calls": calls} if calls else body
@@ -284,12 +421,12 @@ def write_call(call: ToolCall, at: str, out: Crossing) -> dict[str, Json]:
     return merged({"id": call.id, **kind, "function": inner}, own.rest)
 
 
-def write_result(part: ToolResult, at: str, out: Crossing) -> dict[str, Json]:
+def _write_result(part: ToolResult, at: str, out: Crossing) -> dict[str, Json]:
     """Write the message of one tool's answer."""
     own = out.own(part.extras, at)
     _unmark(part, at, out)
     parts = [(f"{at}.parts[{place}]", inner) for place, inner in enumerate(part.parts)]
-    content = write_content(parts, own, "tool", out)
+    content = _write_content(parts, own, "tool", out)
     if content == [] and not out.home:
         content = ""
     if part.error:

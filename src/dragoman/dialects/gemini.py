@@ -7,9 +7,9 @@ WIRE
     POST /v1beta/models/{model}:countTokens                       ``{"totalTokens": n}``
     and the same below /v1, and for tunedModels/{model}
 
-Read 2026-11-21, below https://ai.google.dev/: ``api/generate-content``, ``api/tokens``, ``api/caching``,
-``gemini-api/docs/`` ``thinking``, ``thought-signatures``, ``function-calling``, ``structured-output``,
-``troubleshooting``; and the Python SDK 3.4. Vertex AI serves the same body below another base URL.
+Read 2026-11-21: the types and converters of the Python SDK 3.4, which says what each field means, and
+https://ai.google.dev/gemini-api/docs/ ``thought-signatures``; the reference behind both is
+https://ai.google.dev/api/generate-content. Vertex AI serves the same body below another base URL.
 
     stream := chunk+            there is no terminator: complete once every candidate has a finishReason
     chunk  := {candidates: [{content: {parts}, finishReason?}], usageMetadata?, modelVersion, responseId}
@@ -22,8 +22,7 @@ How the wire lies in the core (parts, tools, spelling: ``gemini_parts``; streams
 * Model and streaming are in the path: the model is what stands between ``models/`` and the last colon.
 * ``systemInstruction`` is the leading system message; ``cachedContent`` stands before it, as an Opaque, since
   a model elsewhere would not see what is in it.
-* Field names and lists go home as the client spelt them, unless it spelt one name in two ways:
-  then camelCase, a list. Numbers come back as numbers (40.0 is 40).
+* Field names and lists go home as the client spelt them. Whole numbers come back whole (40.0 is 40).
 * Text and thoughts come in deltas, everything else whole. A signature closes its part, and may come on an
   empty text of its own; an empty text without one says nothing in a stream.
 * Stops wait for the end of the stream, since what is known of a candidate may come in several chunks, and
@@ -37,6 +36,7 @@ How the wire lies in the core (parts, tools, spelling: ``gemini_parts``; streams
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -76,6 +76,7 @@ from dragoman.dialects.gemini_parts import (
     own_data,
     read_part,
     read_tools,
+    remains,
     respelt,
     settle,
     spelling,
@@ -97,8 +98,8 @@ from dragoman.dialects.gemini_stream import (
 
 OPENING = "Begin."
 """The user's first turn, where a conversation has none."""
-PLACEHOLDER = "skip_thought_signature_validator"
-"""Stands for a signature nobody has (gemini-api/docs/thought-signatures, FAQ, 2026-11-21)."""
+PLACEHOLDER = base64.b64encode(b"skip_thought_signature_validator").decode()
+"""Stands for a signature nobody has (gemini-api/docs/thought-signatures, FAQs); seen in recorded traffic."""
 MOST_STOPS = 5
 ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "user"}
 MODES: dict[str, Literal["auto", "none", "required"]] = {
@@ -140,7 +141,7 @@ def _read_request(call: Call) -> Request:
         form += ("array",)
     messages = (*_read_system(fields), *_read_contents(fields))
     config = _enter(fields, "generationConfig")
-    tier = fields.text("serviceTier")
+    tier = fields.words("serviceTier")
     request = Request(
         NAME,
         model,
@@ -157,7 +158,7 @@ def _read_request(call: Call) -> Request:
             config.number("presencePenalty"),
             _whole(config, "seed"),
         ),
-        stop=tuple(config.strings("stopSequences") or ()) if config.rest.get("stopSequences") else (),
+        stop=_strings(config, "stopSequences"),
         max_output=_whole(config, "maxOutputTokens", least=0),
         candidates=_whole(config, "candidateCount", least=1),
         stream=method == "streamGenerateContent",
@@ -191,6 +192,11 @@ def _enter(fields: Fields, name: str) -> Fields:
 def _listed(fields: Fields, name: str) -> list[Json] | None:
     """Take a list; an empty one stays in the rest."""
     return fields.array(name) if fields.rest.get(name) else None
+
+
+def _strings(fields: Fields, name: str) -> tuple[str, ...]:
+    """Take a list of strings; an empty one stays in the rest."""
+    return () if fields.rest.get(name) == [] else fields.strings(name) or ()
 
 
 def _whole(fields: Fields, name: str, *, least: int | None = None) -> int | None:
@@ -247,18 +253,18 @@ def _read_choice(fields: Fields) -> ToolChoice | None:
         fields.leave("toolConfig", config)
         return None
     inner = config.need_object(CALLING)
-    word, names = inner.text("mode"), inner.strings("allowedFunctionNames") or ()
-    mode = MODES.get((word or "AUTO").upper())
+    word, names = inner.text("mode"), _strings(inner, "allowedFunctionNames")
+    mode = MODES.get("AUTO" if word is None else word.upper())
     if mode is None:
         raise invalid(f"mode must be one of {', '.join(MODES)}", inner.path("mode"))
     fields.leave("toolConfig", config)
-    form = () if word == MODE_WORDS[mode] else (word or "no mode",)
+    form = () if word == MODE_WORDS[mode] else ("no mode" if word is None else word,)
     return ToolChoice(mode, names, extras(NAME, inner.rest, form))
 
 
 def _read_format(config: Fields) -> Format | None:
     mime = config.text("responseMimeType")
-    kind = MIMES.get(mime or "application/json")
+    kind = MIMES.get("application/json" if mime is None else mime)
     name = next((name for name in SCHEMAS if config.rest.get(name) is not None), None)
     if kind is None or (mime is None and name is None):
         config.rest |= {} if mime is None else {"responseMimeType": mime}
@@ -308,7 +314,7 @@ def _write_count(request: Request) -> Call:
     out = Crossing(NAME, home=request.dialect == NAME)
     body = _write_body(request, out)
     if "bare" not in at_home(request.extras, NAME).form:
-        # Only the wrapped form counts the system instruction and the tools (api/tokens, 2026-11-21).
+        # The bare form has no place for the system instruction and the tools (SDK 3.4, count_tokens).
         body = {"generateContentRequest": {"model": _resource(request.model), **body}}
     return Call("POST", _path(request.model, "countTokens"), body=body, losses=tuple(out.losses))
 
@@ -398,7 +404,7 @@ def _write_turns(messages: Sequence[Entry], out: Crossing) -> list[Json]:
     """Return another dialect's conversation as ``contents``.
 
     The user begins, no two turns in a row have one role, later system messages stand in the user's turn,
-    and the results of parallel calls lead one turn, in the order of the calls (function-calling, 2026-11-21).
+    and the results of parallel calls lead one turn, in the order of the calls.
     """
     names: dict[str, str] = {}
     turns: list[tuple[str, list[tuple[str, Part]]]] = []
@@ -467,8 +473,10 @@ def _write_choice(request: Request, out: Crossing) -> dict[str, Json]:
             out.lose("dropped", "tool_choice", "there is no tool to call")
         return {}
     mode = MODE_WORDS[choice.mode]
+    if strict:
+        out.lose("approximated", "tools.strict", "VALIDATED and ANY are the nearest there is")
     if mode == "AUTO" and (strict or choice.names):
-        mode = "VALIDATED"  # may call or speak, and keeps to the schemas, as ANY does (function-calling)
+        mode = "VALIDATED"  # calls or speaks, within the names (SDK 3.4, FunctionCallingConfigMode)
     names = [respelt(name) for name in choice.names] if choice.mode != "none" else []
     return {CALLING: {"mode": mode, **({"allowedFunctionNames": names} if names else {})}}
 
@@ -557,7 +565,13 @@ def _read_answer(reply: Reply) -> Response:
     start = read_start(fields)
     ids = ids_of(start.id)
     candidates = fields.array("candidates") or []
-    choices = tuple(_read_candidate(value, place, ids) for place, value in enumerate(candidates))
+    taken: dict[int, Choice] = {}
+    for place, value in enumerate(candidates):
+        choice = _read_candidate(value, place, ids)
+        if choice.index in taken:
+            raise malformed("the provider gave two candidates one index")
+        taken[choice.index] = choice
+    choices = tuple(choice for _, choice in sorted(taken.items()))
     if not choices:
         choices = (Choice((), read_blocked(fields.rest)),)
     return Response(start.id, start.model, choices, start.usage, extras=remains(fields.rest))

@@ -2,10 +2,9 @@
 
     {"error": {"code": 429, "message", "status": "RESOURCE_EXHAUSTED", "details": [...]}}
 
-Read 2026-11-21: https://ai.google.dev/gemini-api/docs/troubleshooting, ``.../rate-limits``,
-https://google.aip.dev/193 (details). A delay is a ``RetryInfo`` in the details, not a header; a quota that
-is spent for the day is a ``QuotaFailure`` whose id says ``PerDay``; a bad key is a 400 like any other but for
-its ``reason``.
+Read 2026-11-21: https://ai.google.dev/gemini-api/docs/generate-content/api-errors; recorded traffic. A delay
+is a ``RetryInfo`` in the details, not a header; a quota that is spent for the day is a ``QuotaFailure`` whose
+id says ``PerDay``; a bad key is a 400 like any other but for its ``reason``.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ STATUSES: dict[Kind, str] = {
     Kind.UNAVAILABLE: "UNAVAILABLE",
     Kind.INTERNAL: "INTERNAL",
 }
-"""Kind -> canonical status; what is not here is INVALID_ARGUMENT (google.rpc.Code, 2026-11-21)."""
+"""Kind -> canonical status; what is not here is INVALID_ARGUMENT (api-errors, 2026-11-21)."""
 RPC = "type.googleapis.com/google.rpc."
 TOO_LONG = ("input token count", "exceeds the maximum number of tokens")
 ACCOUNT = ("FAILED_PRECONDITION", "UNAUTHENTICATED", "PERMISSION_DENIED")
-"""Statuses about the gateway's account: its region, its billing, its key (troubleshooting, 2026-11-21)."""
+"""Statuses about the gateway's account: its region, its billing, its key (api-errors, 2026-11-21)."""
 
 
 def read_failure(reply: Reply) -> Failure:

@@ -2,10 +2,10 @@
 
     text  thought  inlineData  fileData  functionCall  functionResponse
 
-Read 2026-11-21, below https://ai.google.dev/: ``api/generate-content``, ``api/caching`` (Content, Part,
-Schema, Tool), ``gemini-api/docs/`` ``thought-signatures``, ``function-calling``, ``tokens``; and the
-types of the Python SDK 3.4. Every other part (executableCode, codeExecutionResult, toolCall,
-toolResponse, partial arguments, what comes next year) is Opaque and goes home verbatim.
+Read 2026-11-21: the types of the Python SDK 3.4 (Part, Blob, FunctionCall, FunctionResponse, Tool, Schema,
+GenerateContentResponseUsageMetadata); https://ai.google.dev/api/caching is their reference. Every other
+part (executableCode, codeExecutionResult, toolCall, toolResponse, partial arguments, what comes next year)
+is Opaque and goes home verbatim.
 
 * **Spelling.** A client may write each name in camelCase or snake_case, and an object where a list of
   one is meant (proto-JSON). Inside, names are camelCase and lists are lists: :func:`settle` says which were
@@ -24,7 +24,8 @@ toolResponse, partial arguments, what comes next year) is Opaque and goes home v
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, assert_never
 
 from dragoman.core.extras import Extras, Json, at_home, extras
@@ -41,7 +42,7 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.usage import Usage, count
-from dragoman.dialects.border import Crossing, as_object, inlined, safe
+from dragoman.dialects.border import ODD, Crossing, as_object, inlined
 from dragoman.dialects.fields import Fields, decode, encode
 
 NAME = "gemini"
@@ -65,9 +66,9 @@ KINDS: dict[str, Literal["image", "audio", "video", "document"]] = {
 """What a file is, by the first word of its media type; a document else."""
 FILES = ("gs://", "https://generativelanguage.googleapis.com/")
 YOUTUBE = re.compile(r"https?://((www|m)\.)?(youtube\.com|youtu\.be)/")
-"""What Gemini watches by its link (gemini-api/docs/video-understanding, 2026-11-21)."""
+"""What Gemini watches by its link (ai.google.dev/gemini-api/docs/video-understanding; recorded traffic)."""
 GOOD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
-"""A function's name (api/caching, FunctionDeclaration, 2026-11-21)."""
+"""A function's name (SDK 3.4, FunctionDeclaration, 2026-11-21)."""
 TO_STANDARD, TO_URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 
 # --- SPELLING -----------------------------------------------------------------------------------------
@@ -78,60 +79,76 @@ def camel(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])_([a-z0-9])", lambda found: found[1].upper(), name)
 
 
-def settle(value: Json) -> tuple[Json, tuple[str, ...]]:
+def settle(body: Json) -> tuple[Json, tuple[str, ...]]:
     """Return a client's body in camelCase with lists for lists, and what was spelt otherwise.
+
+    What is spelt one way throughout is said once by its name, else with each path.
 
     Raises:
         Failure: INVALID; one field twice, in both spellings.
     """
-    names: set[str] = set()
-    shapes: set[tuple[str, bool]] = set()
+    usual: set[str] = set()
+    odd: dict[str, list[str]] = {}
 
-    def name(key: str) -> str:
-        names.add(key)
-        return camel(key)
+    def settled(value: Json, at: str) -> Json:
+        if isinstance(value, list):
+            return [settled(item, f"{at}[{index}]") for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        done: dict[str, Json] = {}
+        for key, inner in value.items():
+            name = camel(key)
+            place = f"{at}.{name}"
+            if name in done:
+                raise invalid("the field is given twice, in two spellings", place)
+            note(key, name, place)
+            if name in LISTS and inner is not None:
+                note(f"one {name}" if isinstance(inner, dict) else f"many {name}", f"many {name}", place)
+                inner = [inner] if isinstance(inner, dict) else inner  # noqa: PLW2901 - the same in a list
+            done[name] = inner if name in FREE else settled(inner, place)
+        return done
 
-    def listed(key: str, inner: Json) -> Json:
-        one = isinstance(inner, dict)
-        shapes.add((key, one))
-        return [inner] if one else inner
+    def note(spelt: str, name: str, place: str) -> None:
+        if spelt == name:
+            usual.add(name)
+        else:
+            odd.setdefault(spelt, []).append(place)
 
-    settled = _respelt(value, name, listed, "$")
-    # What is spelt in both ways is settled for good: which was where is not worth knowing.
-    odd = [key for key in names if camel(key) != key and camel(key) not in names]
-    odd += [f"one {key}" for key, one in shapes if one and (key, False) not in shapes]
-    return settled, tuple(sorted(odd))
+    result = settled(body, "$")
+    form: list[str] = []
+    for spelt, places in odd.items():
+        name = spelt.replace("one ", "many ") if spelt.startswith("one ") else camel(spelt)
+        form += [f"{spelt} at {place}" for place in places] if name in usual else [spelt]
+    return result, tuple(form)
 
 
-def unsettle(value: Json, odd: Iterable[str]) -> Json:
+def unsettle(body: Json, form: Iterable[str]) -> Json:
     """Return a body in the spelling :func:`settle` found it in."""
-    ones = {word.removeprefix("one ") for word in odd if word.startswith("one ")}
-    names = {camel(word): word for word in odd if camel(word) != word}
-    if not ones and not names:
-        return value
+    words = [word for word in form if "_" in word or word.startswith("one ")]
+    if not words:
+        return body
+    names = {camel(word): word.partition(" at $")[0] for word in words if not word.startswith("one ")}
+    ones = {word for word in words if word.startswith("one ")}
 
-    def listed(key: str, inner: Json) -> Json:
-        return inner[0] if key in ones and len(inner) == 1 else inner
+    def unsettled(value: Json, at: str) -> Json:
+        if isinstance(value, list):
+            return [unsettled(item, f"{at}[{index}]") for index, item in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        done: dict[str, Json] = {}
+        for name, inner in value.items():
+            place = f"{at}.{name}"
+            field = inner if name in FREE else unsettled(inner, place)
+            if (
+                isinstance(field, list)
+                and len(field) == 1
+                and ones & {f"one {name}", f"one {name} at {place}"}
+            ):
+                field = field[0]
+            done[names.get(name) or names.get(f"{name} at {place}") or name] = field
+        return done
 
-    return _respelt(value, lambda key: names.get(key, key), listed, "$")
-
-
-def _respelt(value: Json, name: Callable[[str], str], listed: Callable[[str, Json], Json], at: str) -> Json:
-    if isinstance(value, list):
-        return [_respelt(item, name, listed, f"{at}[{index}]") for index, item in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    done: dict[str, Json] = {}
-    for key, inner in value.items():
-        new = name(key)
-        if new in done:
-            raise invalid("the field is given twice, in two spellings", f"{at}.{new}")
-        # Whichever way this goes, one of the two names is the camelCase one.
-        free = not FREE.isdisjoint((key, new))
-        field = inner if free else _respelt(inner, name, listed, f"{at}.{new}")
-        known = LISTS & {key, new}
-        done[new] = listed(min(known), field) if known and field is not None else field
-    return done
+    return unsettled(body, "$")
 
 
 QUIET = ("createTime", "avgLogprobs", "tokenCount", "finishMessage")
@@ -259,17 +276,19 @@ def _read_media(fields: Fields, kind: str, signed: Signature | None) -> Media:
     name, form = inner.text("displayName"), []
     source: Literal["base64", "url", "file_id"]
     if kind == "inlineData":
-        source, data, mime = "base64", inner.need_text("data"), inner.need_text("mimeType")
+        source, data, mime = "base64", inner.need_text("data"), inner.words("mimeType")
+        if mime is None:
+            inner.missing("mimeType")
         if "-" in data or "_" in data:
             data, form = data.translate(TO_STANDARD), ["url-safe"]
     else:
-        data, mime = inner.need_text("fileUri"), inner.text("mimeType") or ""
+        data, mime = inner.need_text("fileUri"), inner.words("mimeType")
         source = "file_id" if data.startswith(FILES) or ":" not in data else "url"
     fields.leave(kind, inner)
     seen = mime or ("video/" if YOUTUBE.match(data) else "")
     what = KINDS.get(seen.partition("/")[0].lower(), "document")
     kept = extras(NAME, fields.rest, form)
-    return Media(what, source, data, mime or None, name, signature=signed, extras=kept)
+    return Media(what, source, data, mime, name, signature=signed, extras=kept)
 
 
 # --- PARTS OUT ----------------------------------------------------------------------------------------
@@ -329,7 +348,7 @@ def respelt(name: str) -> str:
     """Return a function's name in letters Gemini takes: the same for the same name."""
     if GOOD.fullmatch(name):
         return name
-    return f"_{safe(name)[-127:]}"
+    return f"_{ODD.sub('_', name)[:100]}_{zlib.crc32(name.encode()):08x}"
 
 
 def _write_call(call: ToolCall, at: str, own: Extras, out: Crossing) -> dict[str, Json]:
@@ -350,7 +369,7 @@ def _write_result(
     part: ToolResult, at: str, own: Extras, out: Crossing, names: Mapping[str, str]
 ) -> dict[str, Json]:
     name = part.name if out.home else names.get(part.call_id) or part.name
-    if not name:
+    if name is None or not (name or out.home):
         raise unsupported("Gemini needs the name of the tool whose result this is", f"{at}.name")
     ours = "no id" in own.form or part.call_id.startswith(SYNTHETIC)
     block: dict[str, Json] = {} if ours else {"id": part.call_id}
@@ -383,14 +402,16 @@ def _write_media(part: Media, at: str, own: Extras, out: Crossing) -> dict[str, 
         out.lose("approximated", at, "a text document is plain words here")
         return {"text": f"{part.name}\n\n{part.data}" if part.name else part.data}
     if part.source == "base64":
-        if not part.mime:
+        if not part.mime and not out.home:
             raise unsupported(f"Gemini needs the media type of the {part.kind}", at)
         data = part.data.translate(TO_URL_SAFE) if "url-safe" in own.form else part.data
-        block = {"mimeType": part.mime, "data": data}
+        block = {"data": data}
     else:
         if not out.home and (part.source == "file_id" or not _fetchable(part.data)):
             raise unsupported(f"Gemini fetches no {part.kind} but its own files and YouTube", at)
-        block = {"fileUri": part.data, **({"mimeType": part.mime} if part.mime else {})}
+        block = {"fileUri": part.data}
+    if part.mime:
+        block["mimeType"] = part.mime
     if part.name is not None and out.home:
         block["displayName"] = part.name
     return {"inlineData" if part.source == "base64" else "fileData": block}
@@ -489,7 +510,7 @@ NUMBERS = frozenset({f"{end}{what}" for end in ("min", "max") for what in ("Item
 
 
 def json_schema(schema: Json) -> Json:
-    """Return the JSON Schema that says what Google's Schema object says (api/caching, 2026-11-21)."""
+    """Return the JSON Schema that says what Google's Schema object says (SDK 3.4, 2026-11-21)."""
     if not isinstance(schema, dict):
         return schema
     given = {camel(name): value for name, value in schema.items()}
@@ -499,8 +520,10 @@ def json_schema(schema: Json) -> Json:
             case "type" if isinstance(value, str):
                 done |= {} if value == "TYPE_UNSPECIFIED" else {"type": value.lower()}
             case "properties" | "defs" if isinstance(value, dict):
-                order = [key for key in given.get("propertyOrdering") or () if key in value]
-                keys = dict.fromkeys((*order, *value))
+                order = given.get("propertyOrdering")
+                keys = list(value)
+                if isinstance(order, list):
+                    keys.sort(key=lambda key: order.index(key) if key in order else len(order))
                 done["$defs" if name == "defs" else name] = {key: json_schema(value[key]) for key in keys}
             case "items" | "additionalProperties":
                 done[name] = json_schema(value)

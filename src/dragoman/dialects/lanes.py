@@ -29,7 +29,7 @@ from dragoman.dialects.fields import decode
 class Strand:
     """One part being written, or waiting to be."""
 
-    __slots__ = ("_held", "index", "key", "rest", "said", "shell", "signature")
+    __slots__ = ("_held", "index", "key", "quiet", "rest", "said", "shell", "signature")
 
     def __init__(self, key: Hashable, shell: Part) -> None:
         self.key = key
@@ -38,7 +38,8 @@ class Strand:
         self.said: list[str] = []
         self.signature: Signature | None = None
         self.rest: dict[str, Json] = {}
-        """What Close brings besides the signature."""
+        """What Close brings besides the signature; `quiet` likewise."""
+        self.quiet: dict[str, Json] = {}
         self._held: list[tuple[str, Extras | None]] = []
 
     @property
@@ -66,7 +67,7 @@ class Strand:
     def close(self, dialect: str, events: list[Event]) -> None:
         """End the part. A call without any arguments says so, for they are then spelt ``""``."""
         form = ("empty",) if isinstance(self.shell, ToolCall) and not any(self.said) else ()
-        events.append(Close(self.index, self.signature, extras(dialect, self.rest, form)))
+        events.append(Close(self.index, self.signature, extras(dialect, self.rest, form, self.quiet)))
 
 
 class Lane:

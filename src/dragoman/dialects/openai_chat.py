@@ -253,7 +253,9 @@ def _read_choice(fields: Fields) -> ToolChoice | None:
     if kind != "allowed_tools":
         names: tuple[str, ...] = (named.need_text("name"),)
         inner.leave(kind, named)
-        return ToolChoice("required", names, extras(NAME, inner.rest, [f"{kind} {names[0]}"]))
+        return ToolChoice(
+            "required", names, extras(NAME, inner.rest, [f"custom {names[0]}"] if kind == "custom" else ())
+        )
     mode = named.one_of("mode", ("auto", "required"))
     if mode is None:
         named.missing("mode")
@@ -266,7 +268,7 @@ def _read_choice(fields: Fields) -> ToolChoice | None:
         raise invalid("only functions and custom tools can be named", named.path("tools"))
     names = tuple(e.need_object(kind).need_text("name") for e, kind in zip(entries, kinds, strict=True))
     inner.leave("allowed_tools", named)
-    spelt = [f"{kind} {name}" for kind, name in zip(kinds, names, strict=True)]
+    spelt = [f"custom {name}" for kind, name in zip(kinds, names, strict=True) if kind == "custom"]
     kept = extras(NAME, inner.rest, ["allowed_tools", *spelt])
     return ToolChoice("required" if mode == "required" else "auto", names, kept)
 
@@ -409,7 +411,8 @@ def _write_result(part: ToolResult, at: str, out: Crossing, moved: list[Json]) -
 def _failed(content: Json) -> Json:
     """Say once, in front, that a tool failed."""
     if isinstance(content, list):
-        return [{"type": "text", "text": "Error: "}, *content]
+        first = content[0].get("text", "") if content else ""
+        return content if first.startswith("Error: ") else [{"type": "text", "text": "Error: "}, *content]
     return content if (content or "").startswith("Error: ") else f"Error: {content or ''}"
 
 

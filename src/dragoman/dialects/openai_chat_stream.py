@@ -28,6 +28,7 @@ from dragoman.dialects.lanes import Lane
 from dragoman.dialects.openai_chat_parts import (
     DETAIL,
     NAME,
+    QUIET,
     STRINGS,
     SYNTHETIC,
     Fragment,
@@ -342,7 +343,9 @@ class Reader:
             if strand is not None:
                 strand.signature = fragment.signature or strand.signature
                 known = everything(at_home(getattr(strand.shell, "extras", None), NAME))
-                strand.rest |= {name: v for name, v in fragment.rest.items() if known.get(name) != v}
+                for name, value in fragment.rest.items():
+                    if known.get(name) != value:
+                        (strand.quiet if name in QUIET else strand.rest)[name] = value
         if more is not None and odd:
             lane.add(object(), Opaque(NAME, "delta", odd), "", events)
         if more is not None or finish:

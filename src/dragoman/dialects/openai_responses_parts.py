@@ -21,7 +21,7 @@ next year) is Opaque and goes home verbatim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, assert_never
 
@@ -48,7 +48,6 @@ from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.openai_terms import (
     AUDIO,
     AUDIO_FORMAT,
-    BREAKPOINT,
     DETAILS,
     read_breakpoint,
     strictly,
@@ -100,19 +99,23 @@ def read_input(values: Sequence[Json], at: str) -> list[Message]:
 
 def _kind(fields: Fields) -> str:
     """Return an item's type; only messages and references may leave it out."""
-    kind = fields.rest.get("type")
-    if kind is None:
-        kind = "message" if "role" in fields.rest else "item_reference"
-        if kind not in ("message",) and "id" not in fields.rest:
-            fields.missing("type")
-    return kind if isinstance(kind, str) else ""
+    if fields.rest.get("type") is not None:
+        kind = Fields(fields.rest, fields.at, strict=True).words("type")
+        if kind is None:
+            raise invalid("type is empty", fields.path("type"))
+        return kind
+    if "role" in fields.rest:
+        return "message"
+    if "id" not in fields.rest:
+        fields.missing("type")
+    return "item_reference"
 
 
 def _read_turn(fields: Fields, kind: str, value: Json) -> Message:
     """Read an item that is not the model's."""
     if kind not in ("message", *RESULTS):
         return Message("user", (Opaque(NAME, kind, value),), Extras(NAME, {}, ("item",)))
-    form = () if fields.text("type") else ("-type",)
+    form: tuple[str, ...] = () if fields.text("type") else ("-type",)
     quiet = _bookkeeping(fields)
     if kind in RESULTS:
         call_id, name = fields.need_text("call_id"), fields.text("name")
@@ -196,9 +199,7 @@ def read_tool(value: Json, at: str) -> Tool | Opaque:
     if kind == "custom":
         grammar = fields.object("format")
         kept = extras(NAME, fields.rest)
-        return Tool(
-            name, description, custom=True, grammar=grammar and nested(grammar.rest), extras=kept
-        )
+        return Tool(name, description, custom=True, grammar=grammar and nested(grammar.rest), extras=kept)
     schema, strict = fields.object("parameters"), fields.flag("strict")
     return Tool(name, description, schema and schema.rest, strict, extras=extras(NAME, fields.rest))
 
@@ -245,12 +246,14 @@ def read_output(values: Sequence[Json]) -> list[Part]:
     parts: list[Part] = []
     for index, value in enumerate(values):
         voice = read_voice(value, f"$.output[{index}]", strict=False) if isinstance(value, dict) else None
-        parts += [Opaque(NAME, _word(value), value)] if voice is None else voice
+        parts += [Opaque(NAME, label(value, "type"), value)] if voice is None else voice
     return parts
 
 
-def _word(value: Json) -> str:
-    return str(value.get("type") or "") if isinstance(value, dict) else ""
+def label(item: Json, name: str) -> str:
+    """Return a string field of a provider's item; empty where there is none."""
+    found = item.get(name) if isinstance(item, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _read_message(fields: Fields) -> list[Part] | None:
@@ -290,7 +293,9 @@ def read_said(value: Json, at: str, *, strict: bool) -> Text | None:
     text, form = fields.need_text("text"), () if "annotations" in fields.rest else ("-annotations",)
     if fields.rest.get("annotations") == []:
         del fields.rest["annotations"]
-    quiet: dict[str, Json] = {"logprobs": fields.rest.pop("logprobs")} if fields.rest.get("logprobs") == [] else {}
+    quiet: dict[str, Json] = (
+        {"logprobs": fields.rest.pop("logprobs")} if fields.rest.get("logprobs") == [] else {}
+    )
     return Text(text, extras=extras(NAME, fields.rest, form, quiet))
 
 
@@ -303,6 +308,8 @@ def _read_reasoning(fields: Fields) -> list[Part] | None:
         if not fields.rest.get(name):
             continue
         for index, value in enumerate(fields.array(name) or ()):
+            if not fields.strict and not isinstance(value, dict):
+                return None
             inner = Fields(value, f"{fields.path(name)}[{index}]", strict=fields.strict)
             if inner.need_text("type") != kind:
                 return None
@@ -344,13 +351,15 @@ def stamp(parts: list[Part], fields: Fields, form: tuple[str, ...] = ()) -> list
 
 def _read_call(fields: Fields, field: str) -> ToolCall:
     fields.text("type")
-    item, form = _bookkeeping(fields), ()
+    item = _bookkeeping(fields)
+    form: tuple[str, ...] = ()
     if isinstance(fields.rest.get(field), dict) and not fields.strict:
         form, arguments = ("object",), encode(fields.rest.pop(field)).decode()
     else:
         arguments = fields.need_text(field)
+    absent = "call_id" not in fields.rest
     name, call_id = fields.need_text("name"), fields.need_text("call_id")
-    if not call_id:
+    if absent:
         form, call_id = (*form, "-call_id"), str(item.get("id", ""))
     kept = extras(NAME, fields.rest, form, {"item": item})
     return ToolCall(call_id, name, arguments, custom=field == "input", extras=kept)
@@ -448,10 +457,9 @@ def _write_part(part: Part, at: str, out: Crossing) -> dict[str, Json]:
         block = _write_media(part, at, out)
     if block["type"] != "input_audio":
         block |= write_breakpoint(part.cache_ttl_s, at, out)
-    merged = {**block, **own.rest}
-    if part.kind == "audio" if isinstance(part, Media) else False:
-        merged["input_audio"] = {**block["input_audio"], **own.rest.get("input_audio", {})}
-    return merged
+    for name, value in own.rest.items():
+        block[name] = {**block[name], **value} if isinstance(block.get(name), dict) else value
+    return block
 
 
 def _write_media(part: Media, at: str, out: Crossing) -> dict[str, Json]:
@@ -465,7 +473,12 @@ def _write_media(part: Media, at: str, out: Crossing) -> dict[str, Json]:
             return {"type": "input_image", "file_id": data, **detail}
         case "image", "base64" | "url" if out.home or part.source == "url" or part.mime:
             # The field is mandatory (SDK 3.52, response_input_image_param).
-            return {"type": "input_image", "image_url": data, **({} if out.home else {"detail": "auto"}), **detail}
+            return {
+                "type": "input_image",
+                "image_url": data,
+                **({} if out.home else {"detail": "auto"}),
+                **detail,
+            }
         case "document", "file_id" if out.home:
             return {"type": FILE, "file_id": data, **name, **detail}
         case "document", "url":
@@ -526,7 +539,7 @@ def write_tool(tool: Tool | Opaque, at: str, out: Crossing) -> dict[str, Json]:
         given = {"parameters": tool.schema, "strict": tool.strict}
     else:
         # Left out, both the schema would be missed and strictness assumed.
-        strict = bool(strictly(tool.strict, tool.schema, at, out))
+        strict = bool(strictly(tool.schema, at, out, strict=tool.strict))
         given = {"parameters": tool.schema or {"type": "object", "properties": {}}, "strict": strict}
     given["description"] = tool.description
     block = {"type": "custom" if tool.custom else "function", "name": tool.name}
@@ -556,15 +569,14 @@ def begin(part: Spoken, own: Extras, id_: str | None = None, status: str = "") -
             body = {"type": "reasoning", "summary": []}
         case ToolCall():
             kind = "custom_tool_call" if part.custom else "function_call"
-            body = {"type": kind, "call_id": part.call_id if False else part.id, "name": part.name, CALLS[kind]: ""}
-            body |= own.rest
+            body = {"type": kind, "call_id": part.id, "name": part.name, CALLS[kind]: "", **own.rest}
         case _:
             assert_never(part)
+    body = {name: value for name, value in body.items() if f"-{name}" not in own.form}
     if id_ is not None:
         body |= {"id": id_, "status": status}
     body |= {name.removeprefix(ITEM): value for name, value in own.rest.items() if name.startswith(ITEM)}
-    body |= own.quiet.get("item", {})
-    return {name: value for name, value in body.items() if f"-{name}" not in own.form}
+    return {**body, **own.quiet.get("item", {})}
 
 
 def entry(part: Text | Thinking, own: Extras, text: str) -> dict[str, Json]:
@@ -575,7 +587,7 @@ def entry(part: Text | Thinking, own: Extras, text: str) -> dict[str, Json]:
         return {"type": "summary_text" if part.summary else "reasoning_text", "text": text, **quiet, **rest}
     if part.refusal:
         return {"type": "refusal", "refusal": text, **quiet, **rest}
-    annotations = {} if "-annotations" in own.form else {"annotations": []}
+    annotations: dict[str, Json] = {} if "-annotations" in own.form else {"annotations": []}
     return {"type": "output_text", "text": text, **annotations, **quiet, **rest}
 
 
@@ -603,9 +615,7 @@ def fill(item: dict[str, Json], part: Spoken, own: Extras) -> None:
 
 def is_void(part: Text | Thinking, own: Extras) -> bool:
     """Say whether a part stands for an item without words."""
-    if "void" in own.form or not isinstance(part, Thinking):
-        return "void" in own.form
-    return not part.text and (part.redacted or (part.signature is None and not own))
+    return "void" in own.form or (isinstance(part, Thinking) and part.redacted and not part.text)
 
 
 def seal(signature: Signature) -> str:
@@ -613,46 +623,75 @@ def seal(signature: Signature) -> str:
     return signature.data if signature.origin == ORIGIN else f"{SEALED}{signature.origin}:{signature.data}"
 
 
+Group = list[tuple[Spoken, Extras]]
+"""The parts of one item, each with its own extras."""
+
+
+def grouped(
+    parts: Sequence[Part], at: str, out: Crossing
+) -> Iterator[tuple[str, Group | Opaque | Media | ToolResult]]:
+    """Yield the items that `parts` make, each with the path of its first part."""
+    group: Group = []
+    begun = ""
+    for place, part in enumerate(parts):
+        where = f"{at}.parts[{place}]"
+        if isinstance(part, (Opaque, Media, ToolResult)):
+            if group:
+                yield begun, group
+            group = []
+            yield where, part
+            continue
+        own = out.own(part.extras, where)
+        if part.signature is not None and not isinstance(part, Thinking):
+            out.lose("dropped", f"{where}.signature", "only reasoning has room for a signature")
+        if group and joins(group[-1][0], part, own):
+            group.append((part, own))
+            continue
+        if group:
+            yield begun, group
+        begun, group = where, [(part, own)]
+    if group:
+        yield begun, group
+
+
 def write_voice(parts: Sequence[Part], at: str, out: Crossing) -> list[Json]:
     """Write what the model said in a client's history."""
     items: list[Json] = []
-    last: Part | None = None
-    for place, part in enumerate(parts):
-        where = f"{at}.parts[{place}]"
-        if isinstance(part, Opaque):
-            items.append(own_data(part, where))
-            last = None
-            continue
-        if isinstance(part, (Media, ToolResult)):
-            raise unsupported("the model says words and calls tools only in this history", where)
-        own = out.own(part.extras, where)
-        said = _historic(part, own, where, out)
-        if said is None:
-            continue
-        if not joins(last, said, own):
-            items.append(_anonymous(begin(said, own), said))
-        fill(items[-1], said, own)
-        last = said
+    for where, found in grouped(parts, at, out):
+        if isinstance(found, Opaque):
+            items.append(own_data(found, where))
+        elif isinstance(found, (Media, ToolResult)):
+            raise unsupported("the model only says words and calls tools in this history", where)
+        elif _is_welcome(found, out):
+            items.append(_write_historic(found, where, out))
+        else:
+            out.lose("dropped", where, "reasoning that OpenAI did not make is refused")
     return items if out.home else [_simple(item) for item in items]
 
 
-def _historic(part: Spoken, own: Extras, at: str, out: Crossing) -> Spoken | None:
-    """Return a part as a request may hold it; None for thinking that OpenAI has not made."""
-    if not isinstance(part, Thinking) and part.cache_ttl_s is not None:
-        out.lose("dropped", f"{at}.cache_ttl_s", "the model's items take no cache breakpoint")
-    signature = part.signature
-    if isinstance(part, Thinking):
-        ours = MADE in str(own.quiet.get("item", {}).get("id", ""))
-        if signature.origin == ORIGIN if signature is not None else out.home and not ours:
-            return part
-        out.lose("dropped", at, "reasoning that OpenAI did not make is refused")
-        return None
-    if signature is not None:
-        out.lose("dropped", f"{at}.signature", "only reasoning has room for a signature")
-    if isinstance(part, ToolCall) and not out.home and not is_safe(part.name):
+def _is_welcome(group: Group, out: Crossing) -> bool:
+    """Whether OpenAI may see an item: all but the thinking of others."""
+    (first, own), (last, _) = group[0], group[-1]
+    if not isinstance(last, Thinking):
+        return True
+    if last.signature is not None:
+        return last.signature.origin == ORIGIN
+    return (
+        out.home and isinstance(first, Thinking) and MADE not in str(own.quiet.get("item", {}).get("id", ""))
+    )
+
+
+def _write_historic(group: Group, at: str, out: Crossing) -> dict[str, Json]:
+    first, own = group[0]
+    if isinstance(first, ToolCall) and not out.home and not is_safe(first.name):
         out.lose("approximated", f"{at}.name", "letters, digits, - and _ only")
-        return msgspec.structs.replace(part, name=safe(part.name))
-    return part
+        first = msgspec.structs.replace(first, name=safe(first.name))
+    item = _anonymous(begin(first, own), group[-1][0])
+    for part, inner in group:
+        if not isinstance(part, Thinking) and part.cache_ttl_s is not None:
+            out.lose("dropped", f"{at}.cache_ttl_s", "the model's items take no cache breakpoint")
+        fill(item, part, inner)
+    return item
 
 
 def _anonymous(item: dict[str, Json], part: Spoken) -> dict[str, Json]:
@@ -683,31 +722,27 @@ def write_output(parts: Sequence[Part], made: Callable[[str, int], str], out: Cr
         out: What is lost is declared here.
     """
     items: list[Json] = []
-    last: Part | None = None
-    for place, part in enumerate(parts):
-        where = f"answer.parts[{place}]"
-        if isinstance(part, (Opaque, Media, ToolResult)):
-            other = write_other(part, where, made("ig", len(items)), out)
+    for where, found in grouped(parts, "answer", out):
+        if not isinstance(found, list):
+            other = write_other(found, where, made("ig", len(items)), out)
             items += [] if other is None else [other]
-            last = last if other is None else None
             continue
-        own = out.own(part.extras, where)
-        declare(part.signature, part, where, out)
-        if is_mute(part, own):
+        first, own = found[0]
+        if is_mute(first, own):
             continue
-        if not joins(last, part, own):
-            items.append(begin(part, own, _id(part, own, made, len(items)), "completed"))
-        fill(items[-1], part, own)
-        last = part
+        item = begin(first, own, identity(first, own, made, len(items)), "completed")
+        for part, inner in found:
+            fill(item, part, inner)
+        items.append(item)
     return items
 
 
-def _id(part: Spoken, own: Extras, made: Callable[[str, int], str], place: int) -> str | None:
+def identity(part: Spoken, own: Extras, made: Callable[[str, int], str], place: int) -> str | None:
     """Return the id of an item that has none; None at home, where its own fields say it."""
-    return None if "item" in own.quiet else made(prefix(part), place)
+    return None if "item" in own.quiet else made(_prefix(part), place)
 
 
-def prefix(part: Spoken) -> str:
+def _prefix(part: Spoken) -> str:
     """Return how the ids of an item begin."""
     match part:
         case Text():
@@ -723,12 +758,6 @@ def prefix(part: Spoken) -> str:
 def is_mute(part: Part, own: Extras) -> bool:
     """Say whether another dialect's thinking holds nothing at all."""
     return isinstance(part, Thinking) and not own and not part.text and part.signature is None
-
-
-def declare(signature: Signature | None, part: Part, at: str, out: Crossing) -> None:
-    """Declare a signature lost that is not on thinking."""
-    if signature is not None and not isinstance(part, Thinking):
-        out.lose("dropped", f"{at}.signature", "only reasoning has room for a signature")
 
 
 def write_other(part: Opaque | Media | ToolResult, at: str, id_: str, out: Crossing) -> Json:
@@ -782,7 +811,7 @@ def _read_cost(native: Mapping[str, Json]) -> Decimal | None:
     paid = native.get("cost")
     total = dollars(paid) if isinstance(paid, (int, float, str)) else None
     upstream = _figures(native, "cost_details").get("upstream_inference_cost")
-    if total is not None and native.get("is_byok") is True and isinstance(upstream, (int, float)):
+    if total is not None and native.get("is_byok") is True and isinstance(upstream, (int, float, str)):
         total += dollars(upstream) or 0
     return total
 

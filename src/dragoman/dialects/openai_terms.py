@@ -78,7 +78,7 @@ def _breakpoint(ttl_s: int) -> dict[str, Json]:
     return {"mode": "explicit", "ttl": TTL_WORD[ttl_s]}
 
 
-def strictly(strict: bool | None, schema: Json, at: str, out: Crossing) -> bool | None:
+def strictly(schema: Json, at: str, out: Crossing, *, strict: bool | None) -> bool | None:
     """Hold the model to a schema only where the schema is closed: OpenAI refuses it otherwise."""
     if strict and not is_closed(schema):
         out.lose("approximated", f"{at}.strict", "the schema has open objects or optional properties")

@@ -30,7 +30,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 from weakref import WeakSet
 
 import aiohttp
@@ -67,6 +67,8 @@ FRAMING = frozenset(
 )
 """Request headers that belong to the connection: the transport writes its own, whatever the caller gave."""
 
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _ADDRESS = re.compile(r"https?://[^/?#@\\]+(?:[/?][!-\"$-~]*)?", re.IGNORECASE)
@@ -82,10 +84,10 @@ class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
         total_s: From the call to the body's end.
     """
 
-    connect_s: float = 5.0
-    first_byte_s: float = 60.0
-    idle_s: float = 60.0
-    total_s: float = 600.0
+    connect_s: Seconds = 5.0
+    first_byte_s: Seconds = 60.0
+    idle_s: Seconds = 60.0
+    total_s: Seconds = 600.0
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -102,7 +104,7 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     max_body: int = 32 * 1024 * 1024
     max_headers: int = 64 * 1024
     connections_per_host: int = 0
-    keepalive_s: float = 30.0
+    keepalive_s: Seconds = 30.0
 
 
 class Upstream(Protocol):
@@ -206,7 +208,7 @@ class AiohttpTransport:
                     raise
                 return await request.send(self._fresh(), deadlines.connect_s)
         except (aiohttp.ClientError, OSError) as error:
-            raise _unanswered(error, f"{request.url.host}:{request.url.port}", deadlines) from error
+            raise _unanswered(error, request.url, deadlines.connect_s) from error
 
     def _checked(
         self, response: aiohttp.ClientResponse, deadlines: Deadlines, began: float
@@ -392,7 +394,8 @@ class _Wire(ResponseHandler):
     Adds to aiohttp's: whether a lost connection was lost before any byte of an answer (then and only
     then the request may go out again); a limit on the whole head; no second answer to one request and
     no answer to none (it would be taken for the next request's); a reset is never the end of a body that
-    ends with its connection; a body whose framing breaks fails at once, not at a deadline; and closing never waits for unsent bytes or for a TLS farewell.
+    ends with its connection; a body whose framing breaks fails at once, not at a deadline; and closing
+    never waits for unsent bytes or for a TLS farewell.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, max_head: int) -> None:
@@ -501,15 +504,18 @@ def _merged(response: aiohttp.ClientResponse) -> dict[str, str]:
     return merged
 
 
-def _unanswered(error: aiohttp.ClientError | OSError, place: str, deadlines: Deadlines) -> Failure:
+def _unanswered(error: aiohttp.ClientError | OSError, url: URL, connect_s: float) -> Failure:
     """Return what it means that no answer came."""
+    place = f"{url.host}:{url.port}"
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return _unreachable(f"{place} did not accept a connection within {deadlines.connect_s:g} s")
+            return _unreachable(f"{place} did not accept a connection within {connect_s:g} s")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
             return _untrusted(error, place)
         case aiohttp.ClientConnectorDNSError():
             return _unreachable(f"{place} cannot be reached: the name does not resolve")
+        case aiohttp.ClientConnectorError() if url.scheme == "https" and _broke_off(error.os_error):
+            return _untrusted(error, place)
         case aiohttp.ClientConnectorError():
             return _unreachable(f"{place} cannot be reached: {_reason(error.os_error)}")
         case aiohttp.InvalidURL():
@@ -527,8 +533,12 @@ def _unanswered(error: aiohttp.ClientError | OSError, place: str, deadlines: Dea
 
 
 def _untrusted(error: Exception, place: str) -> Failure:
-    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
-    reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or "handshake failed"
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            error = error.certificate_error
+        case aiohttp.ClientConnectorError():
+            error = error.os_error
+    reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or "handshake failed"
     return Failure(
         Kind.UPSTREAM,
         f"no trusted connection to {place}: {str(reason).replace('_', ' ').lower()}",
@@ -536,6 +546,11 @@ def _untrusted(error: Exception, place: str) -> Failure:
         retry=Retry.NEXT,
         code="upstream_tls",
     )
+
+
+def _broke_off(error: OSError) -> bool:
+    """Whether a connection was there and ended: with TLS, while shaking hands."""
+    return isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)
 
 
 def _unreachable(message: str) -> Failure:

@@ -1,9 +1,10 @@
 """Serve: one process, or a parent that supervises several.
 
 Every serving process is the same: it holds one :class:`Gateway` and accepts on one socket. With
-several workers the parent binds the socket, runs the embedded model (one of it, not one per worker) and
-starts this same program again for each worker, handing the socket down. A worker that dies is started
-again; SIGHUP goes to every worker and reloads there; SIGTERM and SIGINT stop them all, gracefully.
+several workers the parent binds the socket and holds a gateway that serves nobody: it prepares the
+data folder and runs the embedded model, one of it and not one per worker. Then it starts this same
+program again for each worker, handing the socket down. A worker that dies is started again; SIGHUP
+goes to every worker and reloads there; SIGTERM and SIGINT stop them all, gracefully.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +23,6 @@ import uvicorn
 
 from dragoman.config import Config, ConfigError, load
 from dragoman.gateway import Gateway
-from dragoman.providers.local import LocalModel
 from dragoman.server.app import App
 from dragoman.server.guard import guarded
 
@@ -77,6 +78,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT as the wish to stop; unlike uvicorn's, a drained stop is a success."""
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._gateway.draining = True
         super().handle_exit(sig, frame)
@@ -84,12 +95,11 @@ class _Server(uvicorn.Server):
 
 def _serve_one(config: Config, environ: Mapping[str, str], listening: socket.socket, *, first: bool) -> int:
     """Serve one gateway in this process."""
-    address = listening.getsockname()
     gateway = Gateway(
         config,
         load=lambda: load(environ, Path.cwd()),
-        announce=(lambda line: print(line, flush=True)) if first else log.info,  # noqa: T201 - the banner
-        url=f"http://{_shown(config.server.host)}:{address[1]}",
+        announce=_banner if first else log.debug,
+        url=_url(config, listening),
     )
     server = config.server
     options = uvicorn.Config(
@@ -118,11 +128,9 @@ async def _supervise(config: Config, environ: Mapping[str, str], listening: sock
     stop = asyncio.Event()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
-    env = {**environ, WORKER_FD: str(listening.fileno())}
-    model = LocalModel(config.local) if config.local.enabled and LocalModel.available() else None
-    if model is not None:
-        await model.start()
-        env |= {"DRAGOMAN_LOCAL_URL": model.base_url, "DRAGOMAN_LOCAL_KEY": model.key}
+    gateway = Gateway(config, announce=_banner, url=_url(config, listening))
+    await gateway.start()
+    env = {**environ, **gateway.embedded(), WORKER_FD: str(listening.fileno())}
     workers: dict[int, asyncio.subprocess.Process] = {}
 
     def reload() -> None:
@@ -152,9 +160,18 @@ async def _supervise(config: Config, environ: Mapping[str, str], listening: sock
                 if worker.returncode is None:
                     worker.terminate()
     finally:
-        if model is not None:
-            await model.stop()
+        await gateway.stop()
     return 0
+
+
+def _banner(line: str) -> None:
+    """Tell a person; whoever starts the process may read it by line."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _url(config: Config, listening: socket.socket) -> str:
+    return f"http://{_shown(config.server.host)}:{listening.getsockname()[1]}"
 
 
 def _shown(host: str) -> str:
