@@ -520,7 +520,8 @@ def _write_result(part: ToolResult, at: str, out: Crossing) -> dict[str, Json]:
 def _failed(output: Json) -> Json:
     """Say once, in front, that a tool failed."""
     if isinstance(output, list):
-        return [{"type": "input_text", "text": "Error: "}, *output]
+        first = output[0].get("text", "") if output else ""
+        return output if first.startswith("Error: ") else [{"type": "input_text", "text": "Error: "}, *output]
     return output if output.startswith("Error: ") else f"Error: {output}"
 
 
@@ -539,8 +540,8 @@ def write_tool(tool: Tool | Opaque, at: str, out: Crossing) -> dict[str, Json]:
         given = {"parameters": tool.schema, "strict": tool.strict}
     else:
         # Left out, both the schema would be missed and strictness assumed.
-        strict = bool(strictly(tool.schema, at, out, strict=tool.strict))
-        given = {"parameters": tool.schema or {"type": "object", "properties": {}}, "strict": strict}
+        schema = tool.schema or {"type": "object", "properties": {}}
+        given = {"parameters": schema, "strict": bool(strictly(schema, at, out, strict=tool.strict))}
     given["description"] = tool.description
     block = {"type": "custom" if tool.custom else "function", "name": tool.name}
     return {**block, **{name: value for name, value in given.items() if value is not None}, **own.rest}

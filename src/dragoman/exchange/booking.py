@@ -19,6 +19,9 @@ from dragoman.store import AttemptRow, ExchangeRow, Meters
 
 NOTHING = Meters(cost_micros=0)
 
+UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header")
+"""Codes of the transport's failures in which no request left."""
+
 
 def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRow] = ()) -> ExchangeRow:
     """Return the exchange's ledger row: as it opens, or (`at`, `rows`) as it ends."""
@@ -97,7 +100,7 @@ def _meters(ex: Exchange, attempt: Attempt) -> Meters:
 
 def _unasked(failure: Failure | None) -> bool:
     """Whether the provider surely did no work: it refused in words, or was never reached."""
-    return failure is not None and (failure.status is not None or failure.code == "upstream_unreachable")
+    return failure is not None and (failure.status is not None or failure.code in UNSENT)
 
 
 def _sum(meters: Sequence[Meters]) -> Meters:
