@@ -622,3 +622,20 @@ def test_foreign_usage_is_written_the_inclusive_way() -> None:
     }
     back = read_usage(write_usage(usage))
     assert (back.total_input, back.total_output, back.cost) == (15, 21, Decimal("0.000123"))
+
+
+def test_what_came_with_an_unasked_usage_stays_with_it() -> None:
+    """A client that asked for no usage never sees a chunk without choices."""
+    extras = Extras(NAME, {"timings": {"n": 1}})
+    events: list[Event] = [
+        Start("c", "m"),
+        Open(0, Text("")),
+        Append(0, "hi"),
+        Close(0),
+        Stop("end"),
+        End(Usage(input=1, output=1), extras),
+    ]
+    writer = Writer(PLAIN)
+    told = [frame.data for event in events for frame in writer.feed(event)]
+    assert told[-1] == b"[DONE]"
+    assert all(json.loads(data)["choices"] for data in told[:-1])

@@ -368,9 +368,11 @@ class _Reader:
         if self._known is None:
             events.append(self._start(value, CHAT if said is message else GENERATE, last=last))
         assert self._known is not None
-        more = {name: field for name, field in value.items() if name not in self._known}
-        if said is message and (odd := {name: v for name, v in said.items() if name not in SAID}):
-            more["message"] = odd
+        more: dict[str, Json] = {}
+        if not value.keys() <= self._known:
+            more = {name: field for name, field in value.items() if name not in self._known}
+        if said is message and not said.keys() <= SAID:
+            more["message"] = {name: field for name, field in said.items() if name not in SAID}
         kept = extras(NAME, more) if more and not last else None
         if isinstance(thought, str) and thought:
             self._say("thinking", thought, None if text else kept, events)

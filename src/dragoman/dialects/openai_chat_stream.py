@@ -675,7 +675,9 @@ class Writer:
         frames = []
         if self._asked and event.usage is not None:
             frames.append(self._frame([], {"usage": write_usage(event.usage), **rest}))
-        elif rest or self._once:
+        elif (rest and event.usage is None) or self._once:
+            # What came with a usage nobody but the gateway asked for stays with it: a chunk without
+            # choices would surprise a client that did not ask for one.
             frames.append(self._frame([], rest))
         return [*frames, Frame(b"[DONE]")]
 

@@ -554,10 +554,11 @@ def joins(last: Part | None, part: Part, own: Extras) -> bool:
     """Say whether a part belongs to the item of the part before it."""
     if "item" in own.quiet or last is None:
         return False
-    if isinstance(part, Text):
-        return isinstance(last, Text)
-    thinks = isinstance(part, Thinking) and isinstance(last, Thinking)
-    return thinks and not (last.redacted or part.redacted or last.signature)  # type: ignore[union-attr]
+    if not (isinstance(part, Thinking) and isinstance(last, Thinking)):
+        return isinstance(part, Text) and isinstance(last, Text)
+    # Summaries come first in an item, and its signature is the last part's.
+    in_order = last.summary or not part.summary
+    return in_order and not (last.redacted or part.redacted or last.signature)
 
 
 def begin(part: Spoken, own: Extras, id_: str | None = None, status: str = "") -> dict[str, Json]:

@@ -644,10 +644,10 @@ class Writer:
         return [self._frame("response.output_item.done", output_index=place, item=item)]
 
     def _open(self, event: Open) -> list[Frame]:
-        self._index = -1
         if event.choice:
             self._out.lose("dropped", f"answer.choices[{event.choice}]", "an answer has one choice here")
             return []
+        self._index = -1
         part, at = event.part, f"answer.parts[{event.index}]"
         if isinstance(part, (Opaque, Media, ToolResult)):
             return [*self._settle(), *self._open_other(part, event.index, at)]

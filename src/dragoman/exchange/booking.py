@@ -42,6 +42,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
     if at is None:
         return row
     response = last.folder.response() if last and last.folder.begun else None
+    complete = last is not None and last.folder.ended and response is not None and bool(response.choices)
     return msgspec.structs.replace(
         row,
         state=ex.state,
@@ -50,7 +51,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         status=_status(ex),
         failure=str(ex.failure.kind) if ex.failure else None,
         message=ex.failure.message if ex.failure else None,
-        stop=response.choices[0].stop.reason if response and response.choices and last.folder.ended else None,
+        stop=response.choices[0].stop.reason if response and complete else None,
         losses=tuple(map(str, ex.losses)),
         first_event_ms=(last.first_at - ex.began) * 1000 if last and last.first_at else None,
         latency_ms=(ex.services.tick() - ex.began) * 1000,
