@@ -161,11 +161,11 @@ base_url = "https://user:pass@x"
 def test_a_simulator_is_a_provider_of_each_dialect(tmp_path: Path) -> None:
     """With its address set, every built dialect has a provider that takes any model name."""
     rows = read_catalog(sources(tmp_path), "http://127.0.0.1:9/")
-    for dialect in DIALECTS:
-        row = rows.providers[f"sim-{dialect}"]
+    for name, dialect in DIALECTS.items():
+        row = rows.providers[f"sim-{name}"]
         assert (row.dialect, row.base_url, row.ready, row.open_models) == (
-            dialect,
-            "http://127.0.0.1:9/v1",
+            name,
+            f"http://127.0.0.1:9{dialect.root}",
             True,
             True,
         )

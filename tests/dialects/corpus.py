@@ -3,7 +3,7 @@
     corpus/<dialect>/requests/*.json    {"source", "headers", "body"}, "path" if it is not the first one
     corpus/<dialect>/answers/*.json     {"source", "status", "body"}
     corpus/<dialect>/failures/*.json    {"source", "status", "headers", "body"}
-    corpus/<dialect>/streams/*.sse      bytes as they come
+    corpus/<dialect>/streams/*          bytes as they come: .sse, or .ndjson
 
 Recorded traffic is not part of the project. It is looked for beside it; where it is missing, the tests on
 it say so by one skip each.
@@ -66,12 +66,12 @@ class Sample(msgspec.Struct, frozen=True):
         return read(self.codec, self.stream)
 
 
-def own(kind: str, ending: str) -> Iterator[Sample]:
+def own(kind: str, *endings: str) -> Iterator[Sample]:
     """Yield the hand-written samples of one kind."""
     for name, dialect in DIALECTS.items():
-        for path in sorted((OWN / name / kind).glob(f"*.{ending}")):
+        for path in sorted(p for ending in endings for p in (OWN / name / kind).glob(f"*.{ending}")):
             label, served = f"{name}/{kind}/{path.stem}", dialect.endpoints[0].path
-            if ending == "json":
+            if path.suffix == ".json":
                 data = json.loads(path.read_text())
                 fields = {field: data[field] for field in ("headers", "status", "body") if field in data}
                 yield Sample(name, label, data.get("path", served), **fields)
@@ -112,7 +112,7 @@ def _failures() -> Iterator[Sample]:
 
 
 def _streams() -> Iterator[Sample]:
-    yield from own("streams", "sse")
+    yield from own("streams", "sse", "ndjson")
     for data in _recorded():
         if data["status"] == 200 and "stream" in data:
             yield _sample(data, stream=data["stream"].encode())

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from dragoman.core.extras import Extras
 from dragoman.core.failure import Failure, Kind, Retry
 from dragoman.core.request import Media, Signature
-from dragoman.dialects.border import Crossing, as_object, closed, delay_s, inlined, is_safe, judged, safe
+from dragoman.dialects.border import (
+    BINDING,
+    Crossing,
+    as_object,
+    closed,
+    delay_s,
+    inlined,
+    is_safe,
+    judged,
+    safe,
+)
 
 
 def test_crossing_keeps_its_own_and_declares_the_rest_once() -> None:
@@ -21,6 +31,15 @@ def test_crossing_keeps_its_own_and_declares_the_rest_once() -> None:
         out.unsign(Signature("b", "c2ln"), "m")
     out.unsign(Signature("a", "c2ln"), "n")
     assert [str(loss) for loss in out.losses] == ["dropped:m.y", "dropped:m.signature"]
+
+
+def test_binding_field_is_refused_abroad() -> None:
+    """A field the model's view depends on is no loss but a refusal, unless it goes home."""
+    value = Extras("a", {"state": "s"}, (f"{BINDING}state",))
+    assert Crossing("a").own(value, "") == value
+    with pytest.raises(Failure, match="only a has state") as caught:
+        Crossing("b").own(value, "")
+    assert (caught.value.kind, caught.value.at) == (Kind.UNSUPPORTED, "$.state")
 
 
 @given(st.text(), st.text())

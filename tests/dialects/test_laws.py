@@ -30,7 +30,7 @@ NORMAL_FORMS = {
 }
 """Answers that are not written exactly as they came, each with its reason."""
 
-STREAMS = list(own("streams", "sse"))
+STREAMS = list(own("streams", "sse", "ndjson"))
 NONSENSE: tuple[Json, ...] = (None, True, -7, "", "x", [], [[1]], {}, {"x": [1]})
 
 

@@ -192,6 +192,15 @@ def test_words_wait_for_an_unfinished_call() -> None:
     assert (parts[0].arguments, parts[1].text) == ("{}", "Hi")
 
 
+@pytest.mark.parametrize("begun", ["", {}])
+def test_arguments_may_come_as_an_object_at_the_end(begun: Json) -> None:
+    """A server that does not encode them loses nothing in a stream either."""
+    item = {**call(1), "arguments": begun}
+    (part,) = fold(read(added(0, item), done(0, {**item, "arguments": {"a": 1}}), ENDED)).choices[0].parts
+    assert isinstance(part, ToolCall)
+    assert part.arguments == '{"a":1}'
+
+
 def test_hosted_tool_shows_its_work() -> None:
     """What a hosted tool tells before it is done is a part of its own; then its item is there whole."""
     events, _ = heard("hosted_tools")

@@ -150,13 +150,11 @@ def _keys(sources: Sources) -> Iterator[Entry]:
 
 def _simulated(url: str) -> dict[str, Any]:
     """Return a provider for each dialect of the simulator."""
-    row = {
-        "title": "Simulator",
-        "base_url": f"{url.rstrip('/')}/v1",
-        "keyless": True,
-        "auth": {"scheme": "none"},
+    row = {"title": "Simulator", "keyless": True, "auth": {"scheme": "none"}}
+    return {
+        f"sim-{name}": {**row, "dialect": name, "base_url": f"{url.rstrip('/')}{dialect.root}"}
+        for name, dialect in DIALECTS.items()
     }
-    return {f"sim-{dialect}": {**row, "dialect": dialect} for dialect in DIALECTS}
 
 
 def _local(row: Provider) -> Provider:

@@ -60,7 +60,10 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a dialect is served: ``path`` is the public one, version included."""
+    """Where a dialect is served.
+
+    ``path`` is the public one, version included; ``{model}`` in it stands for any model name.
+    """
 
     method: str
     path: str
@@ -102,6 +105,8 @@ class Dialect(Protocol):
     """A wire protocol, both directions."""
 
     name: str
+    root: str
+    """What base URLs of its providers end in, as the vendor has it: ``/v1``."""
     endpoints: tuple[Endpoint, ...]
     framing: Framing
 

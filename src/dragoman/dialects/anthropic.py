@@ -876,6 +876,7 @@ class Anthropic:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
+    root = "/v1"
     endpoints: tuple[Endpoint, ...] = (
         Endpoint("POST", "/v1/messages", "generate"),
         Endpoint("POST", "/v1/messages/count_tokens", "count"),

@@ -777,6 +777,7 @@ class Cohere:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
+    root = "/v2"
     endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v2/chat", "generate"),)
     framing = SSE
     read_request = staticmethod(_read_request)

@@ -664,6 +664,7 @@ class Gemini:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
+    root = "/v1beta"
     endpoints: tuple[Endpoint, ...] = tuple(
         Endpoint("POST", f"/{version}/{kind}/{{model}}:{method}", task)
         for version in ("v1beta", "v1")

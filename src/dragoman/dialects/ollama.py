@@ -705,6 +705,7 @@ class Ollama:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
+    root = "/api"
     endpoints: tuple[Endpoint, ...] = (
         Endpoint("POST", "/api/chat", "generate"),
         Endpoint("POST", "/api/generate", "generate"),

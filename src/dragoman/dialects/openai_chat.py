@@ -595,6 +595,7 @@ class OpenAIChat:
     """OpenAI Chat Completions."""
 
     name = NAME
+    root = "/v1"
     endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v1/chat/completions", "generate"),)
     framing = SSE
 

@@ -410,9 +410,9 @@ def _read_answer(reply: Reply) -> Response:
     details = fields.rest.get("incomplete_details")
     stop = read_stop(fields.text("status"), details, called=called, refused=refused)
     absent = () if "usage" in fields.rest else ("usage",)
-    native = fields.rest.pop("usage") if isinstance(fields.rest.get("usage"), dict) else None
+    native = fields.rest.get("usage")
+    usage = read_usage(fields.rest.pop("usage")) if isinstance(native, dict) and native else None
     start = read_start(fields, *absent)
-    usage = read_usage(native) if native is not None else None
     return Response(start.id, start.model, (Choice(parts, stop),), usage, start.created_at, start.extras)
 
 
@@ -474,6 +474,7 @@ class OpenAIResponses:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
+    root = "/v1"
     endpoints: tuple[Endpoint, ...] = (
         Endpoint("POST", "/v1/responses", "generate"),
         Endpoint("POST", "/v1/responses/input_tokens", "count"),

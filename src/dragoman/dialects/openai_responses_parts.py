@@ -43,8 +43,8 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.usage import Usage, count, dollars
-from dragoman.dialects.border import Crossing, inlined, is_safe, safe
-from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.border import Crossing, as_object, inlined, is_safe, safe
+from dragoman.dialects.fields import Fields, encode
 from dragoman.dialects.openai_terms import (
     AUDIO,
     AUDIO_FORMAT,
@@ -595,8 +595,8 @@ def entry(part: Text | Thinking, own: Extras, text: str) -> dict[str, Json]:
 
 def spelt_arguments(call: ToolCall, own: Extras, text: str) -> Json:
     """Return a call's arguments: as they came, or an empty object if another dialect gave none."""
-    if "object" in own.form:
-        return decode(text)
+    if "object" in own.form and (given := as_object(text)) is not None:
+        return given
     # Every client parses them.
     return text if text or call.custom or "item" in own.quiet else "{}"
 

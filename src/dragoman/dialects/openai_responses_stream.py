@@ -271,11 +271,11 @@ class Reader:
             self._whole(read_output([item]), place, events)
             return
         last = strands[-1]
-        if isinstance(last.shell, ToolCall):
-            self._fill(last, item.get(CALLS[kind]), events)
+        for call in read_voice(item, "$.item", strict=False) or () if kind in CALLS else ():
+            self._fill(last, call.arguments if isinstance(call, ToolCall) else None, events)
         data, id_ = label(item, "encrypted_content"), label(item, "id")
         # Where the words have begun meanwhile, it becomes an item of its own, and no two have one id.
-        signature = unseal(data, id_ or None if not last.closed else None)
+        signature = unseal(data, None if last.closed else id_ or None)
         if last.closed and signature is not None:
             kept = Extras(NAME, {}, ("void",), {"item": {}})
             last = self._open(_Strand(Thinking(redacted=True, extras=kept), place), events)
@@ -534,7 +534,7 @@ class Writer:
         self._kind = ""
         self._where: dict[str, Json] = {}  # what every event of the open part says
         self._said: list[str] = []
-        self._head = b""
+        self._head, self._name = b"", ""  # a delta of the open part up to its text, and its event
         self._held = False  # the part shows only when it says something
 
     def feed(self, event: Event) -> list[Frame]:
@@ -570,7 +570,8 @@ class Writer:
         if self._place >= 0:
             self._keep()
             output[self._place] = {**self._item, "status": "incomplete"}
-        code = at_home(failure.native, NAME).rest.get("code") or CODES.get(failure.kind, "server_error")
+        native = at_home(failure.native, NAME).rest
+        code = label(native, "code") or CODES.get(failure.kind, "server_error")
         told = {"code": code, "message": error["message"]}
         body = {**self._base, "status": "failed", "error": told, "output": output, "usage": None}
         return [self._frame("response.failed", response=body)]
@@ -713,8 +714,8 @@ class Writer:
             frames.append(self._frame(f"response.{what}.added", **self._where, part=shell))
         more: dict[str, Json] = {"logprobs": []} if self._kind == "output_text" else {}
         if self._kind:
-            head = encode({"type": f"{DELTA[self._kind]}.delta", **self._where, **more})
-            self._head = head[:-1] + b',"delta":'
+            self._name = f"{DELTA[self._kind]}.delta"
+            self._head = encode({"type": self._name, **self._where, **more})[:-1] + b',"delta":'
         return frames
 
     def _say(self, text: str) -> list[Frame]:
@@ -724,7 +725,7 @@ class Writer:
         self._said.append(text)
         data = b'%s%s,"sequence_number":%d}' % (self._head, encode(text), self._number)
         self._number += 1
-        return [Frame(data, DELTA[self._kind] + ".delta")]
+        return [Frame(data, self._name)]
 
     def _append(self, event: Append) -> list[Frame]:
         rest = self._out.own(event.extras, f"answer.parts[{event.index}]").rest

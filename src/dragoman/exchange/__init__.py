@@ -26,7 +26,7 @@ from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, Kind, malformed, unsupported
 from dragoman.core.request import Request, characters
 from dragoman.core.usage import estimate
-from dragoman.dialects import Call, Dialect, Task
+from dragoman.dialects import Call, Dialect, Task, framing_of
 from dragoman.exchange.booking import attempt_row, exchange_row
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
 from dragoman.providers.upstream import Prepared, ask, prepare
@@ -165,8 +165,9 @@ async def _deliver(ex: Exchange, request: Request, attempt: Attempt, out: Out) -
         await out.reply(reply, ex.headers())
         return
     writer = ex.door.writer(request)
-    encode = ex.door.framing.encode
-    await out.start(ex.door.framing.content_type, ex.headers(), writer.keepalive)
+    framing = framing_of(ex.door, writer)
+    encode = framing.encode
+    await out.start(framing.content_type, ex.headers(), writer.keepalive)
     batch = attempt.held
     try:
         while batch:
