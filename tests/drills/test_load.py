@@ -80,7 +80,7 @@ def test_1000_disconnects_leave_nothing(tmp_path: Path) -> None:
                 path, body = (
                     ("/v1/chat/completions", chat(stream=True))
                     if number % 2
-                    else ("/v1/messages", message(stream=True))
+                    else ("/v1/messages", message(stream=True, max_tokens=1_000_000))
                 )
                 async with gate_limit:
                     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)

@@ -267,3 +267,25 @@ def test_the_ledger_books_what_the_provider_counted(tmp_path: Path) -> None:
             assert one.cost_micros is None, "nobody knows what a simulated model costs"
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"), [({}, "load"), ({"keep_alive": 0}, "unload")], ids=["load", "unload"]
+)
+def test_a_request_that_says_nothing_is_answered_here(
+    tmp_path: Path, extra: dict[str, Any], reason: str
+) -> None:
+    """Ollama's clients ask for a model to be loaded; nobody upstream is asked, nothing is spent."""
+
+    async def play() -> None:
+        async with Simulator() as sim, house(tmp_path, sim.url) as gate:
+            got = await ask(
+                gate.port, post("/api/chat", {"model": "sim-anthropic/m", "messages": [], **extra})
+            )
+            assert got.status == 200
+            assert (got.json["done"], got.json["done_reason"]) == (True, reason)
+            assert not sim.journal.entries
+            [row] = await gate.rows(1)
+            assert (row.state, row.attempts, row.meters.cost_micros) == ("settled", 0, 0)
+
+    asyncio.run(play())

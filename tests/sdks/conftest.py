@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-TARGETS = ["sim-openai_chat/m", "sim-anthropic/m"]
+from dragoman.dialects.catalog import DIALECTS
+
+TARGETS = [f"sim-{name}/m" for name in DIALECTS]
 
 
 @pytest.fixture(params=TARGETS)

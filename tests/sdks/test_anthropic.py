@@ -27,6 +27,9 @@ TOOL = {
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 
 
+WHOLE_CALLS = ("sim-gemini/m", "sim-ollama/m")
+"""Whose dialect has a tool call whole, in one frame."""
+
 FAULTY: list[Any] = [{"role": "user", "content": 5}]
 
 
@@ -110,7 +113,7 @@ def test_a_tool_loop(tmp_path: Path, target: str, *, stream: bool) -> None:
                 async with sdk.messages.stream(**asked, messages=messages) as events:
                     kinds = [event.type async for event in events]
                     got = await events.get_final_message()
-                assert kinds.count("input_json") > 4
+                assert kinds.count("input_json") > 4 or target in WHOLE_CALLS, "arguments come in pieces"
             else:
                 got = await sdk.messages.create(**asked, messages=messages)
             calls = [block for block in got.content if block.type == "tool_use"]

@@ -30,6 +30,9 @@ TOOL = {
 }
 
 
+WHOLE_CALLS = ("sim-gemini/m", "sim-ollama/m")
+"""Whose dialect has a tool call whole, in one frame."""
+
 FAULTY: list[Any] = [{"role": "user", "content": 5}]
 
 
@@ -124,7 +127,7 @@ def test_a_tool_loop(tmp_path: Path, target: str, *, stream: bool) -> None:
                         if event.type == "tool_calls.function.arguments.delta"
                     ]
                     got: Any = await events.get_final_completion()
-                assert len(fragments) > 4, "arguments come in pieces"
+                assert len(fragments) > 4 or target in WHOLE_CALLS, "arguments come in pieces"
             else:
                 got = await sdk.chat.completions.create(
                     model=target,

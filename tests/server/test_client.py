@@ -39,7 +39,7 @@ def test_a_client_that_leaves_mid_stream_cancels_the_provider(tmp_path: Path, do
     path, body = (
         ("/v1/chat/completions", chat(model=target, stream=True))
         if door == "openai_chat"
-        else ("/v1/messages", message(model=target, stream=True))
+        else ("/v1/messages", message(model=target, stream=True, max_tokens=100_000))
     )
 
     async def play() -> None:

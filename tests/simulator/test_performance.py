@@ -28,8 +28,13 @@ from dragoman.simulator.performance import (
     spoil,
 )
 
-SHARED_FIELD = {"gemini": "usageMetadata", "cohere": "id", "ollama": "model"}
-"""A top-level field that a unary answer and some chunk have, where that is not ``usage``."""
+PATCHED = {
+    "openai_responses": ("usage", "response"),
+    "gemini": ("usageMetadata",),
+    "cohere": ("id",),
+    "ollama": ("model",),
+}
+"""Top-level fields of a unary answer and of some chunk, where ``usage`` is not one of both."""
 
 
 @pytest.fixture(params=sorted(DIALECTS))
@@ -172,8 +177,7 @@ def test_what_has_no_instance_is_refused(dialect: Dialect) -> None:
 
 def test_a_patch_reaches_answers_and_chunks(dialect: Dialect) -> None:
     """Usage can be made as wrong as a provider makes it."""
-    field = SHARED_FIELD.get(dialect.name, "usage")
-    patch = {field: {"total": "many"}}
+    patch = {field: {"total": "many"} for field in PATCHED.get(dialect.name, ("usage",))}
     unary = played(prepared(dialect, Behaviour(patch=patch), stream=False))
     stream = played(prepared(dialect, Behaviour(patch=patch), stream_usage=True))
     assert b'"total":"many"' in unary

@@ -8,13 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dragoman.dialects import Dialect, Endpoint, anthropic, cohere, gemini, ollama, openai_chat
+from dragoman.dialects import (
+    Dialect,
+    Endpoint,
+    anthropic,
+    cohere,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         dialect.name: dialect
         for dialect in (
             openai_chat.DIALECT,
+            openai_responses.DIALECT,
             anthropic.DIALECT,
             gemini.DIALECT,
             cohere.DIALECT,

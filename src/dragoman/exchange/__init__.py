@@ -21,7 +21,7 @@ from asyncio import CancelledError
 
 import msgspec
 
-from dragoman.core.events import Event, Start
+from dragoman.core.events import Choice, Event, Response, Start, Stop
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, Kind, malformed, unsupported
 from dragoman.core.request import Request, characters
@@ -50,6 +50,8 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
         if task == "count":
             await _count(ex, ex.request, ex.route, out, strict=strict)
+        elif not ex.request.messages:
+            await _present(ex, ex.request, out)
         else:
             attempt = await _answered(ex, ex.request, ex.route, strict=strict)  # 4 plan, ledger, send, peek
             await _deliver(ex, ex.request, attempt, out)  # 5 COMMIT: the first byte leaves
@@ -180,6 +182,12 @@ async def _deliver(ex: Exchange, request: Request, attempt: Attempt, out: Out) -
         await out.send(b"".join(map(encode, writer.fail(failure))))
     ex.losses.update(dict.fromkeys(writer.losses))
     await out.send(b"", last=True)
+
+
+async def _present(ex: Exchange, request: Request, out: Out) -> None:
+    """Answer a request that says nothing: it only asks that the model be there (Ollama's load)."""
+    nothing = Response(ex.id, request.model, (Choice((), Stop("end")),), created_at=int(ex.opened_at))
+    await out.reply(ex.door.write_answer(nothing, request), ex.headers())
 
 
 async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, strict: bool) -> None:
