@@ -18,16 +18,14 @@ AT_ONCE = 100
 
 
 def holdings(gate: House) -> Counter[str]:
-    """Return what this process holds open: descriptors, tasks, and the gateway's upstream sockets."""
-    return Counter(
-        descriptors=sum(1 for _ in Path("/proc/self/fd").iterdir()),
-        tasks=len(asyncio.all_tasks()),
-        upstream=gate.gateway.services.transport.open_connections,
-    )
+    """Return what this process holds open beside idle pooled connections, of which both ends are here."""
+    pooled = gate.gateway.services.transport.open_connections
+    descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return Counter(descriptors=descriptors - 2 * pooled, tasks=len(asyncio.all_tasks()))
 
 
 async def settled(gate: House, before: Counter[str]) -> None:
-    """Wait until nothing more is held than `before`; idle pooled connections are let go of first."""
+    """Wait until nothing more is held than `before`."""
     while holdings(gate) > before:
         await asyncio.sleep(0.01)
 
@@ -39,6 +37,8 @@ def test_200_concurrent_streams_are_all_right(tmp_path: Path) -> None:
         plot = read({"default": {"echo": True, "chunk_size": 3}})
         async with Simulator(script=plot) as sim, house(tmp_path, sim.url) as gate:
             await ask(gate.port, post("/v1/chat/completions", chat(stream=True)))
+            await gate.rows(1)
+            before = holdings(gate)
 
             async def one(number: int) -> None:
                 said = f"stream {number} says é😀\u2028 {'abc ' * (number % 50)}end"
@@ -63,6 +63,7 @@ def test_200_concurrent_streams_are_all_right(tmp_path: Path) -> None:
             rows = await gate.rows(STREAMS + 1)
             assert Counter(row.state for row in rows) == {"settled": STREAMS + 1}
             assert all(entry.outcome == "completed" for entry in sim.journal.entries)
+            await settled(gate, before)
 
     asyncio.run(asyncio.wait_for(play(), 120))
 
@@ -95,5 +96,6 @@ def test_1000_disconnects_leave_nothing(tmp_path: Path) -> None:
             assert {entry.outcome for entry in sim.journal.entries} == {"cancelled"}
             assert len(sim.journal.entries) == LEAVERS
             await settled(gate, before)
+            assert gate.gateway.services.transport.open_connections == 0
 
     asyncio.run(asyncio.wait_for(play(), 120))

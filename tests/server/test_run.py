@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.house import ask, chat, get, post, spawned
@@ -117,3 +117,37 @@ def test_the_admin_key_is_shown_once(tmp_path: Path) -> None:
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert kept
     assert not any(key.encode() in path.read_bytes() for path in kept)
+
+
+def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
+    """After kill -9 of the supervisor nobody listens any more."""
+
+    async def play() -> None:
+        with spawned(tmp_path, "--workers", "2") as gate:
+            while True:
+                try:
+                    if (await ask(gate.port, get("/health/ready"))).status == 200:
+                        break
+                except (ConnectionError, asyncio.IncompleteReadError):
+                    await asyncio.sleep(0.01)
+            gate.child.kill()
+            # A worker may take what is in the listening queue until it is gone: ask till nobody does.
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    await ask(gate.port, get("/health/live"))
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+
+def test_sighup_reloads(tmp_path: Path) -> None:
+    """A route written after the start is there after the signal; nothing under way is disturbed."""
+
+    async def play() -> None:
+        async with Simulator() as sim:
+            with spawned(tmp_path, DRAGOMAN_SIMULATOR_URL=sim.url) as gate:
+                (tmp_path / "dragoman.toml").write_text('[aliases]\nlate = "sim-gemini/x"\n')
+                gate.child.send_signal(signal.SIGHUP)
+                while (await ask(gate.port, post("/v1/chat/completions", chat(model="late")))).status != 200:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(play(), 60))

@@ -4,13 +4,15 @@ Every serving process is the same: it holds one :class:`Gateway` and accepts on 
 several workers the parent binds the socket and holds a gateway that serves nobody: it prepares the
 data folder and runs the embedded model, one of it and not one per worker. Then it starts this same
 program again for each worker, handing the socket down. A worker that dies is started again; SIGHUP
-goes to every worker and reloads there; SIGTERM and SIGINT stop them all, gracefully.
+goes to every worker and reloads there; SIGTERM and SIGINT stop them all, gracefully,
+and so does the death of the parent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -28,6 +30,9 @@ from dragoman.server.guard import guarded
 
 WORKER_FD = "DRAGOMAN_WORKER_FD"
 """Set by the parent: the number of the listening socket a worker inherits."""
+
+WORKER_PARENT = "DRAGOMAN_WORKER_PARENT"
+"""Set by the parent: its process id. By the time a worker could ask, it may have another."""
 
 RESTART_PAUSE_S = 1.0
 """A worker that died is started again after so long, so that a broken one does not spin."""
@@ -74,9 +79,18 @@ def _bind(config: Config) -> socket.socket | None:
 class _Server(uvicorn.Server):
     """uvicorn's server; tells the gateway that it drains as soon as it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, parent: int | None) -> None:
+        """Serve `gateway`; stop when `parent`, the supervisor's process id, is gone."""
         super().__init__(config)
         self._gateway = gateway
+        self._parent = parent
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether to stop; nobody would restart or reload an orphan."""
+        if self._parent is not None and os.getppid() != self._parent:
+            self._gateway.draining = True
+            return True
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -117,7 +131,7 @@ def _serve_one(config: Config, environ: Mapping[str, str], listening: socket.soc
         timeout_keep_alive=int(server.idle_connection_s),
         timeout_graceful_shutdown=int(server.drain_s),
     )
-    running = _Server(options, gateway)
+    running = _Server(options, gateway, None if first else int(environ[WORKER_PARENT]))
     running.run(sockets=[listening])
     return 0 if running.started else 1
 
@@ -130,7 +144,12 @@ async def _supervise(config: Config, environ: Mapping[str, str], listening: sock
         loop.add_signal_handler(sig, stop.set)
     gateway = Gateway(config, announce=_banner, url=_url(config, listening))
     await gateway.start()
-    env = {**environ, **gateway.embedded(), WORKER_FD: str(listening.fileno())}
+    env = {
+        **environ,
+        **gateway.embedded(),
+        WORKER_FD: str(listening.fileno()),
+        WORKER_PARENT: str(os.getpid()),
+    }
     workers: dict[int, asyncio.subprocess.Process] = {}
 
     def reload() -> None:
