@@ -26,7 +26,7 @@ def holdings(gate: House) -> Counter[str]:
 
 async def settled(gate: House, before: Counter[str]) -> None:
     """Wait until nothing more is held than `before`."""
-    while holdings(gate) > before:
+    while holdings(gate) - before:
         await asyncio.sleep(0.01)
 
 
