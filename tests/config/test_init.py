@@ -172,7 +172,7 @@ def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
 toml_text = st.text(st.sampled_from("[]{}=.\"'# \nabkeysrvport1-,"), max_size=60)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(toml=toml_text | st.text(max_size=40), dotenv=st.text(max_size=40))
 def test_any_files_load_or_are_refused(
     tmp_path_factory: pytest.TempPathFactory, toml: str, dotenv: str

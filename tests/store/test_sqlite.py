@@ -159,7 +159,7 @@ exchanges = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.lists(exchanges, min_size=1, max_size=8, unique_by=lambda row: row.id), tried=meters)
 def test_what_is_written_is_read_back(rows: list[ExchangeRow], tried: Meters) -> None:
     """Any row comes back equal, to the last digit of a time and the last micro-dollar."""
@@ -179,7 +179,7 @@ def test_what_is_written_is_read_back(rows: list[ExchangeRow], tried: Meters) ->
 steps = st.lists(st.sampled_from((*FINAL, "sweep mine", "sweep other")), max_size=6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(opened=st.booleans(), done=steps)
 def test_a_state_leaves_reserved_once(opened: bool, done: list[str]) -> None:  # noqa: FBT001  hypothesis names arguments
     """The first end a request meets is the one it keeps, whoever comes later and how often."""
