@@ -105,7 +105,7 @@ class Gateway:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._store = SqliteStore.open(config.data / "dragoman.db", config.store)
         self._owner = Owner.claim(config.data / "owners")
-        ledger = Ledger(self._store, self._now, self._owner)
+        ledger = Ledger(self._store, self._owner)
         swept = await ledger.sweep()
         if swept:
             self._announce(f"{swept} request(s) of a process that died were booked as interrupted")
@@ -125,7 +125,6 @@ class Gateway:
             admit=self._admit,
             ledger=ledger,
             transport=self._transport,
-            owner=self._owner.id,
             new_id=lambda: f"req_{secrets.token_hex(12)}",
             now=self._now,
             tick=self._tick,

@@ -134,22 +134,24 @@ def test_the_lock_is_not_inherited(owner: Owner) -> None:
 
 
 def test_the_ledger_books_for_its_owner(tmp_path: Path, owner: Owner) -> None:
-    """Rows open under the owner's name and end at the clock's time, unless they say one."""
+    """Rows open under the owner's name, attempt by attempt, and end as they are told to."""
 
     async def run() -> None:
         store = SqliteStore.open(tmp_path / "dragoman.db")
-        ledger = Ledger(store, lambda: 77.0, owner)
-        await ledger.open(exchange("x"), attempt("x"))
+        ledger = Ledger(store, owner)
+        asked = exchange("x", ledger.owner)
+        await ledger.open(asked, attempt("x"))
         await ledger.next(attempt("x", 2))
-        assert [row.owner for row in await store.exchanges()] == [owner.id]
+        assert [(row.owner, row.state) for row in await store.exchanges()] == [(owner.id, "reserved")]
+        assert await store.open_owners() == [owner.id]
         tries = [
-            replace(attempt("x"), state="failed"),
+            replace(attempt("x"), state="failed", settled_at=4.0),
             replace(attempt("x", 2), state="settled", settled_at=5.0),
         ]
-        await ledger.settle(replace(exchange("x"), state="settled"), tries)
+        await ledger.settle(replace(asked, state="settled", settled_at=5.0), tries)
         (row,) = await store.exchanges()
-        assert (row.state, row.settled_at, row.owner) == ("settled", 77.0, owner.id)
-        assert [(row.number, row.settled_at) for row in await store.attempts("x")] == [(1, 77.0), (2, 5.0)]
+        assert (row.state, row.settled_at, row.owner) == ("settled", 5.0, owner.id)
+        assert [(row.number, row.settled_at) for row in await store.attempts("x")] == [(1, 4.0), (2, 5.0)]
         await store.close()
 
     asyncio.run(run())
@@ -162,8 +164,8 @@ def test_a_sweep_settles_the_dead_and_spares_the_living(tmp_path: Path, folder: 
         store = SqliteStore.open(tmp_path / "dragoman.db")
         sibling, crashed = Owner.claim(folder), Owner.claim(folder)
         for one in (owner, sibling, crashed):
-            await Ledger(store, lambda: 1.0, one).open(exchange(one.id), attempt(one.id))
-        ledger = Ledger(store, lambda: 2.0, owner)
+            await Ledger(store, one).open(exchange(one.id, one.id), attempt(one.id))
+        ledger = Ledger(store, owner)
         assert await ledger.sweep() == 0
         crashed.release()
         assert await ledger.sweep() == 1

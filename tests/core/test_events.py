@@ -205,3 +205,20 @@ def test_values_are_frozen() -> None:
     for value in values:
         with pytest.raises(AttributeError):
             value.extras = None  # type: ignore[misc, union-attr]
+
+
+def test_an_answer_tells_about_itself_while_it_is_written() -> None:
+    """Model and characters as they come, words inside an Open included; the reason only at the end."""
+    folder = Folder()
+    assert (folder.model, folder.reason, folder.written) == (None, None, 0)
+    folder.feed(Start("id", "m"))
+    folder.feed(Open(0, Text("abc")))
+    folder.feed(Append(0, "de"))
+    folder.feed(Close(0))
+    folder.feed(Open(1, ToolCall("c", "f", "{")))
+    folder.feed(Append(1, "}"))
+    folder.feed(Close(1))
+    folder.feed(Stop("tool_use"))
+    assert (folder.model, folder.reason, folder.written) == ("m", None, 7)
+    folder.feed(End())
+    assert folder.reason == "tool_use"

@@ -15,9 +15,11 @@ from dragoman.dialects.border import (
     as_object,
     closed,
     delay_s,
+    hushed,
     inlined,
     is_safe,
     judged,
+    merged,
     safe,
 )
 
@@ -124,3 +126,18 @@ def test_status_is_judged(status: int, kind: Kind, retry: Retry) -> None:
 def test_delay_is_read(headers: dict[str, str], wait: float | None) -> None:
     """Milliseconds win over seconds; dates and nonsense say nothing."""
     assert delay_s(headers) == wait
+
+
+def test_objects_are_laid_over_each_other() -> None:
+    """What was left over wins, and stands inside what was modelled."""
+    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}, "d": {}}) == {
+        "a": {"b": 9, "c": 2},
+        "d": {},
+    }
+
+
+def test_what_says_nothing_is_taken_off_quietly() -> None:
+    """Empty and false fields go; a word, a number and a null stay."""
+    rest = {"a": "", "b": False, "c": "x", "d": None, "e": 1}
+    assert hushed(rest, "a", "b", "c", "d", "z") == {"a": "", "b": False}
+    assert rest == {"c": "x", "d": None, "e": 1}

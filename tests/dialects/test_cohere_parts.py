@@ -27,7 +27,7 @@ from dragoman.core.request import (
 from dragoman.core.usage import Usage
 from dragoman.dialects import Call
 from dragoman.dialects.cohere import DIALECT
-from dragoman.dialects.cohere_parts import merged, read_usage, write_usage
+from dragoman.dialects.cohere_parts import read_usage, write_usage
 
 CORPUS = Path(__file__).parent / "corpus" / "cohere" / "requests"
 HI = {"role": "user", "content": "Hi"}
@@ -354,11 +354,3 @@ def test_usage_is_taken_apart(native: dict[str, Json], usage: Usage) -> None:
         getattr(usage, name) for name in ("input", "cache_read", "output", "reasoning")
     ]
     assert write_usage(found) == native
-
-
-def test_objects_are_laid_over_each_other() -> None:
-    """What was left over wins, and stands inside what was modelled."""
-    assert merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 9}, "d": {}}) == {
-        "a": {"b": 9, "c": 2},
-        "d": {},
-    }

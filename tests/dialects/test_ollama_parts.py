@@ -28,8 +28,9 @@ from dragoman.core.request import (
 )
 from dragoman.core.usage import Usage
 from dragoman.dialects import Call
+from dragoman.dialects.border import hushed, merged
 from dragoman.dialects.ollama import DIALECT
-from dragoman.dialects.ollama_parts import Ids, hushed, merged, read_time, read_usage, write_time, write_usage
+from dragoman.dialects.ollama_parts import Ids, read_time, read_usage, write_time, write_usage
 
 CORPUS = Path(__file__).parent / "corpus" / "ollama" / "requests"
 PNG = Media("image", "base64", "iVBORw0KGgo=", mime="image/png")

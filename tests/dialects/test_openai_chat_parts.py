@@ -9,13 +9,12 @@ import pytest
 from dragoman.core.extras import Extras, Json
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.request import Media, Opaque, Signature, Text, Thinking, ToolCall
-from dragoman.dialects.border import Crossing
+from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import Fields
 from dragoman.dialects.openai_chat_parts import (
     NAME,
     everything,
     kept,
-    merged,
     read_content,
     read_thoughts,
     read_voice,

@@ -99,6 +99,7 @@ def test_a_stream_without_asking_has_no_usage_chunk(tmp_path: Path, target: str)
                 model=target, messages=[{"role": "user", "content": "Hi"}], stream=True
             )
             chunks = [chunk async for chunk in stream]
+            assert chunks
             assert all(chunk.usage is None and chunk.choices for chunk in chunks)
             [row] = await gate.rows(1)
             assert row.meters.output > 0

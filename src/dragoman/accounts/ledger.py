@@ -14,13 +14,8 @@ import os
 from asyncio import to_thread
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from dragoman.store import AttemptRow, ExchangeRow, Store
-
-Row = TypeVar("Row", ExchangeRow, AttemptRow)
 
 
 class Owner:
@@ -71,15 +66,16 @@ class Owner:
 
 
 class Ledger:
-    """Writes the rows of one owner.
+    """Writes the rows of one owner."""
 
-    ``clock``: Unix seconds, for rows that come without the time they ended.
-    """
-
-    def __init__(self, store: Store, clock: Callable[[], float], owner: Owner) -> None:
+    def __init__(self, store: Store, owner: Owner) -> None:
         self._store = store
-        self._clock = clock
         self._owner = owner
+
+    @property
+    def owner(self) -> str:
+        """Whose rows these are: what every exchange it books carries."""
+        return self._owner.id
 
     async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
         """Book a request and its first attempt; when this returns, both survive ``kill -9``.
@@ -87,7 +83,7 @@ class Ledger:
         Raises:
             Failure: UNAVAILABLE; nothing may be sent then.
         """
-        await self._store.open_exchange(self._owned(exchange), attempt)
+        await self._store.open_exchange(exchange, attempt)
 
     async def next(self, attempt: AttemptRow) -> None:
         """Book one more attempt of an open request; durable when this returns."""
@@ -95,26 +91,13 @@ class Ledger:
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Book how a request ended. Written even if the caller is cancelled while it waits."""
-        at = self._clock()
-        await self._store.settle(
-            self._owned(exchange if exchange.settled_at is not None else _ended(exchange, at)),
-            [row if row.settled_at is not None else _ended(row, at) for row in attempts],
-        )
+        await self._store.settle(exchange, attempts)
 
     async def sweep(self) -> int:
         """Mark what dead processes left open as interrupted; return how many requests."""
         owners = await self._store.open_owners()
         dead = await to_thread(Owner.dead, self._owner.folder, owners)
         return await self._store.interrupt(dead) if dead else 0
-
-    def _owned(self, exchange: ExchangeRow) -> ExchangeRow:
-        if exchange.owner == self._owner.id:
-            return exchange
-        return msgspec.structs.replace(exchange, owner=self._owner.id)
-
-
-def _ended(row: Row, at: float) -> Row:
-    return msgspec.structs.replace(row, settled_at=at)
 
 
 def _file(folder: Path, name: str) -> Path:

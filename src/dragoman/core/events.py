@@ -208,7 +208,20 @@ class Folder:
     @property
     def written(self) -> int:
         """Characters the model has written so far, in parts of every kind."""
-        return sum(len(text) for texts in self._texts.values() for text in texts)
+        begun = sum(len(_empty(part)[1]) for part in self._parts.values())
+        return begun + sum(len(text) for texts in self._texts.values() for text in texts)
+
+    @property
+    def model(self) -> str | None:
+        """Which model says it answers, once it does."""
+        return self._start.model if self._start is not None else None
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why the first choice stopped, once the answer is complete."""
+        if self._end is None or not self._stops:
+            return None
+        return self._stops[min(self._stops)].reason
 
     def response(self) -> Response:
         """Return the answer so far."""

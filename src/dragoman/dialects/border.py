@@ -154,3 +154,17 @@ def delay_s(headers: Mapping[str, str]) -> float | None:
         if math.isfinite(wait) and wait >= 0:
             return wait
     return None
+
+
+def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
+    """Return `second` laid over `first`, object into object."""
+    both = {**first, **second}
+    for name in first.keys() & second.keys():
+        if isinstance(first[name], dict) and isinstance(second[name], dict):
+            both[name] = merged(first[name], second[name])
+    return both
+
+
+def hushed(rest: dict[str, Json], *names: str) -> dict[str, Json]:
+    """Take fields off `rest` that are empty or false: they go home, and nobody else misses them."""
+    return {name: rest.pop(name) for name in names if rest.get(name) in ("", False)}

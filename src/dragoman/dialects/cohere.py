@@ -54,12 +54,10 @@ from dragoman.core.request import (
     ToolChoice,
 )
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
-from dragoman.dialects.border import Crossing, delay_s, judged
+from dragoman.dialects.border import Crossing, delay_s, hushed, judged, merged
 from dragoman.dialects.cohere_parts import (
     NAME,
-    hushed,
     is_plan,
-    merged,
     read_call,
     read_messages,
     read_tool,

@@ -37,7 +37,7 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.usage import Usage, count
-from dragoman.dialects.border import Crossing, inlined
+from dragoman.dialects.border import Crossing, hushed, inlined, merged
 from dragoman.dialects.fields import Fields, decode, encode
 
 NAME = "cohere"
@@ -45,20 +45,6 @@ ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assi
 DETAILS = ("auto", "low", "high")
 
 Content = Text | Media | Thinking | Opaque
-
-
-def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
-    """Return `second` laid over `first`, object into object."""
-    both = {**first, **second}
-    for name in first.keys() & second.keys():
-        if isinstance(first[name], dict) and isinstance(second[name], dict):
-            both[name] = merged(first[name], second[name])
-    return both
-
-
-def hushed(rest: dict[str, Json], *names: str) -> dict[str, Json]:
-    """Take fields off `rest` that are empty, false or zero: they go home, and nobody else misses them."""
-    return {name: rest.pop(name) for name in names if rest.get(name) in ("", False)}
 
 
 # --- IN -----------------------------------------------------------------------------------------------

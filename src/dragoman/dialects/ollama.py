@@ -56,15 +56,13 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
-from dragoman.dialects.border import BINDING, Crossing, delay_s, judged
+from dragoman.dialects.border import BINDING, Crossing, delay_s, hushed, judged, merged
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import NDJSON, Frame
 from dragoman.dialects.ollama_parts import (
     METRICS,
     NAME,
     Ids,
-    hushed,
-    merged,
     read_call,
     read_images,
     read_message,

@@ -39,7 +39,7 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.usage import Usage, count
-from dragoman.dialects.border import Crossing, as_object, inlined
+from dragoman.dialects.border import Crossing, as_object, hushed, inlined, merged
 from dragoman.dialects.fields import Fields, encode
 
 NAME = "ollama"
@@ -50,20 +50,6 @@ METRICS = (*COUNTS, "total_duration", "load_duration", "prompt_eval_duration", "
 """What the last object of an answer tells of its making; durations are in nanoseconds."""
 MOVED = "Answer of the tool {}:"
 """Introduces what a tool answered besides text, in the user's turn."""
-
-
-def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
-    """Return `second` laid over `first`, object into object."""
-    both = {**first, **second}
-    for name in first.keys() & second.keys():
-        if isinstance(first[name], dict) and isinstance(second[name], dict):
-            both[name] = merged(first[name], second[name])
-    return both
-
-
-def hushed(rest: dict[str, Json], *names: str) -> dict[str, Json]:
-    """Take fields off `rest` that are empty, false or zero: they go home, and nobody else misses them."""
-    return {name: rest.pop(name) for name in names if rest.get(name) in ("", False)}
 
 
 # --- TIMES --------------------------------------------------------------------------------------------

@@ -61,11 +61,11 @@ from dragoman.core.request import (
 )
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
 from dragoman.dialects import openai_chat_parts as said
-from dragoman.dialects.border import Crossing
+from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import Fields
 from dragoman.dialects.framing import SSE
 from dragoman.dialects.lanes import kind_of
-from dragoman.dialects.openai_chat_parts import NAME, SYNTHETIC, Content, merged, without
+from dragoman.dialects.openai_chat_parts import NAME, SYNTHETIC, Content, without
 from dragoman.dialects.openai_chat_stream import (
     Reader,
     Writer,

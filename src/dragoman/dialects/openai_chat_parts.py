@@ -23,7 +23,7 @@ import msgspec
 from dragoman.core.extras import Extras, Json, at_home, extras
 from dragoman.core.failure import invalid, unsupported
 from dragoman.core.request import Media, Opaque, Part, Signature, Text, Thinking, ToolCall, ToolResult
-from dragoman.dialects.border import Crossing, inlined
+from dragoman.dialects.border import Crossing, inlined, merged
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.openai_terms import AUDIO, AUDIO_FORMAT, BREAKPOINT, DETAILS, TTL_WORD
 
@@ -77,15 +77,6 @@ def kept(rest: dict[str, Json], form: Iterable[str] = ()) -> Extras | None:
 def everything(own: Extras) -> dict[str, Json]:
     """Return all that is left of a value, for its way home."""
     return {**own.rest, **own.quiet}
-
-
-def merged(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
-    """Return `second` laid over `first`, object into object."""
-    both = {**first, **second}
-    for name in first.keys() & second.keys():
-        if isinstance(first[name], dict) and isinstance(second[name], dict):
-            both[name] = merged(first[name], second[name])
-    return both
 
 
 def without(body: dict[str, Json], form: Sequence[str]) -> dict[str, Json]:

@@ -21,7 +21,7 @@ from dragoman.core.failure import Failure, malformed, truncated
 from dragoman.core.request import Opaque, Part, Request, Text, Thinking, ToolCall
 from dragoman.core.usage import Usage, count, dollars
 from dragoman.dialects import Amend
-from dragoman.dialects.border import Crossing
+from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import decode, encode
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.lanes import Lane
@@ -34,7 +34,6 @@ from dragoman.dialects.openai_chat_parts import (
     Fragment,
     everything,
     kept,
-    merged,
     prove,
     read_piece,
     read_signature,

@@ -29,7 +29,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
     row = ExchangeRow(
         id=ex.id,
         request_id=ex.request_id,
-        owner=ex.services.owner,
+        owner=ex.services.ledger.owner,
         key=ex.account.name if ex.account else "",
         dialect=ex.door.name,
         task=ex.task,
@@ -41,17 +41,15 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
     )
     if at is None:
         return row
-    response = last.folder.response() if last and last.folder.begun else None
-    complete = last is not None and last.folder.ended and response is not None and bool(response.choices)
     return msgspec.structs.replace(
         row,
         state=ex.state,
         settled_at=at,
-        answered_model=response.model if response else last.target.model if last else None,
+        answered_model=(last.folder.model or last.target.model) if last else None,
         status=_status(ex),
         failure=str(ex.failure.kind) if ex.failure else None,
         message=ex.failure.message if ex.failure else None,
-        stop=response.choices[0].stop.reason if response and complete else None,
+        stop=last.folder.reason if last else None,
         losses=tuple(map(str, ex.losses)),
         first_event_ms=(last.first_at - ex.began) * 1000 if last and last.first_at else None,
         latency_ms=(ex.services.tick() - ex.began) * 1000,

@@ -64,7 +64,6 @@ class Services(msgspec.Struct, frozen=True):
     admit: Callable[[Call], Account]
     ledger: Ledger
     transport: Transport
-    owner: str
     new_id: Callable[[], str]
     now: Callable[[], float]
     tick: Callable[[], float]
