@@ -34,7 +34,6 @@ from dragoman.providers import Provider
 from dragoman.providers.auth import missing
 from dragoman.providers.local import LocalModel
 from dragoman.providers.transport import AiohttpTransport, Transport
-from dragoman.routing import Table, Target
 from dragoman.store.sqlite import SqliteStore
 
 WATCH_S = 1.0
@@ -203,20 +202,12 @@ class Gateway:
 
     def _build(self, config: Config) -> Snapshot:
         providers = {name: self._resolved(row) for name, row in config.providers.items()}
-        offers = {
-            model.id: tuple(Target(offer.provider, offer.name) for offer in model.offers)
-            for model in config.models.values()
-            if model.task == "generate" and model.offers
-        }
         return Snapshot(
             dialects=DIALECTS,
             providers=providers,
             catalog=config.catalog,
-            table=Table(
-                routes=config.routes,
-                offers=offers,
-                ready=frozenset(name for name, row in providers.items() if row.ready),
-                waiting={name: self._wanting(row) for name, row in providers.items() if not row.ready},
+            table=config.table(
+                {name: self._wanting(row) for name, row in providers.items() if not row.ready}
             ),
             deadlines=config.deadlines,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.cli.configured import configured, table, wanting
+from dragoman.cli.configured import configured, wanting
 from dragoman.cli.terminal import Trouble
 
 OFF = {"DRAGOMAN_LOCAL_ENABLED": "false"}
@@ -44,7 +44,9 @@ def test_a_provider_says_what_it_lacks() -> None:
 
 def test_the_names_are_those_a_gateway_would_answer_to() -> None:
     """A name is there when a provider of it is ready."""
-    assert table(configured(OFF)).names() == []
-    names = table(configured({**OFF, "ANTHROPIC_API_KEY": "sk-ant-1"}))
+    off = configured(OFF)
+    assert off.table(wanting(off)).names() == []
+    config = configured({**OFF, "ANTHROPIC_API_KEY": "sk-ant-1"})
+    names = config.table(wanting(config))
     assert "claude-opus-4-8" in names.names()
     assert str(names.resolve("claude-opus-4-8").targets[0]) == "anthropic/claude-opus-4-8"

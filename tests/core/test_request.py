@@ -15,8 +15,6 @@ from dragoman.core.request import (
     Thinking,
     Tool,
     ToolCall,
-    ToolResult,
-    characters,
     plain_text,
     split_system,
 )
@@ -45,22 +43,6 @@ def test_plain_text_is_words_only() -> None:
     """Thinking, media and calls are left out."""
     parts = (Text("a"), Thinking("b"), Media("document", "text", "c"), ToolCall("d", "e", "f"), Text("g"))
     assert plain_text(parts) == "ag"
-
-
-def test_characters_count_what_the_model_reads() -> None:
-    """Words, thinking, calls, results, documents of text and tools; an image's bytes are no text."""
-    parts = (
-        Text("ab"),
-        Thinking("cd"),
-        ToolCall("id", "fn", "{}"),
-        ToolResult("id", (Text("xyz"), Media("image", "base64", "AAAA"))),
-        Media("document", "text", "12345"),
-        Media("image", "url", "https://example.com/a.png"),
-        Opaque("d", "k", {"a": 1}),
-    )
-    assert characters(Request("d", "m", (Message("user", parts),))) == 2 + 2 + 4 + 3 + 5 + 7
-    with_tool = Request("d", "m", (), tools=(Tool("f", "words", {"type": "object"}),))
-    assert characters(with_tool) > len("fwords")
 
 
 def test_equal_content_is_equal() -> None:

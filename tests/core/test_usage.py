@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dragoman.core import usage as module
 from dragoman.core.extras import Extras
-from dragoman.core.usage import COUNTERS, Micros, Price, Usage, cost, count, dollars, estimate, micros
+from dragoman.core.usage import COUNTERS, Micros, Price, Usage, cost, micros
 
 TOKENS = st.integers(0, 10**9)
 RATES = st.decimals(0, 1000, allow_nan=False, places=9)
@@ -118,66 +118,14 @@ def test_money_is_booked_in_whole_micros(amount: str, booked: int) -> None:
     assert (found, type(found)) == (Micros(booked), int)
 
 
-@pytest.mark.parametrize(
-    ("value", "amount"),
-    [
-        (0.00256995, "0.00256995"),
-        (1.4e-07, "1.4E-7"),
-        (0.1, "0.1"),
-        (3, "3"),
-        ("0.05", "0.05"),
-        (0, "0"),
-        (True, None),
-        (-1, None),
-        (float("nan"), None),
-        (float("inf"), None),
-        ("x", None),
-        (1e9, None),
-    ],
-)
-def test_a_providers_figure_is_read_digit_by_digit(value: float | str, amount: str | None) -> None:
-    """What was printed is what counts; what is no sane amount is unknown."""
-    assert dollars(value) == (None if amount is None else Decimal(amount))
-
-
-@pytest.mark.parametrize(
-    ("value", "tokens"),
-    [
-        (7, 7),
-        (7.9, 7),
-        (0, 0),
-        (None, 0),
-        ("7", 0),
-        (True, 0),
-        (-3, 0),
-        (float("inf"), 0),
-        (float("nan"), 0),
-        (1e13, 0),
-    ],
-)
-def test_a_providers_token_figure(value: object, tokens: int) -> None:
-    """Whatever they send, a counter is a whole number that is not negative."""
-    found = count(value)
-    assert (found, type(found)) == (tokens, int)
-
-
-@pytest.mark.parametrize(("characters", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2)])
-def test_an_estimate_is_rounded_up(characters: int, tokens: int) -> None:
-    """Four characters to a token."""
-    assert estimate(characters) == tokens
-
-
 def test_money_is_never_a_float() -> None:
     """No field and no result that holds money is annotated with a binary float."""
     holders = {
         **{f"Usage.{name}": hint for name, hint in typing.get_type_hints(Usage).items()},
         **{f"Price.{name}": hint for name, hint in typing.get_type_hints(Price).items()},
-        **{
-            name: typing.get_type_hints(getattr(module, name)).get("return")
-            for name in ("cost", "micros", "dollars")
-        },
+        **{name: typing.get_type_hints(getattr(module, name)).get("return") for name in ("cost", "micros")},
     }
     floats = [name for name, hint in holders.items() if float in (hint, *typing.get_args(hint))]
     assert floats == []
     money = [name for name, hint in holders.items() if Decimal in (hint, *typing.get_args(hint))]
-    assert len(money) == 11
+    assert len(money) == 10

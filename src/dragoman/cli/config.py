@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from dragoman.cli.configured import table
+from dragoman.cli.configured import wanting
 from dragoman.cli.terminal import note, say
 from dragoman.config import Config, ConfigError, load
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def summary(config: Config) -> list[str]:
     """Return what a configuration amounts to, without any secret."""
-    names = table(config)
+    names = config.table(wanting(config))
     read = [str(path) for path in config.sources if path.is_file()]
     return [
         f"read       {', '.join(read) or 'no file; the environment and defaults'}",

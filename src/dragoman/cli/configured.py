@@ -9,7 +9,6 @@ from dragoman.cli.terminal import Trouble
 from dragoman.config import Config, ConfigError, load
 from dragoman.providers.auth import missing
 from dragoman.providers.local import LocalModel
-from dragoman.routing import Table, Target
 
 
 def configured(environ: Mapping[str, str], file: str | None = None) -> Config:
@@ -30,18 +29,6 @@ def wanting(config: Config) -> dict[str, str]:
     if "local" in lacks:
         lacks["local"] = _lacks_local(config)
     return {name: lack for name, lack in lacks.items() if lack}
-
-
-def table(config: Config) -> Table:
-    """Return the names a gateway with this configuration would answer to."""
-    waiting = wanting(config)
-    offers = {
-        model.id: tuple(Target(offer.provider, offer.name) for offer in model.offers)
-        for model in config.models.values()
-        if model.task == "generate" and model.offers
-    }
-    ready = frozenset(config.providers) - waiting.keys()
-    return Table(routes=config.routes, offers=offers, ready=ready, waiting=waiting)
 
 
 def _lacks_local(config: Config) -> str:

@@ -47,7 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the table; return the exit code."""
     config = configured.configured(environ, arguments.config)
-    names = configured.table(config)
+    names = config.table(configured.wanting(config))
     every = list(rows(config, names))
     shown = [row for row in every if arguments.all or row.targets]
     if arguments.json:
@@ -67,7 +67,7 @@ def rows(config: Config, names: Table) -> Iterator[Row]:
     """Yield every name of the configuration: routes first, then the catalogue's models."""
     for name in dict.fromkeys([*names.routes, *names.offers]):
         try:
-            route = names.resolve(name)
+            route = names.resolve(name, None)
         except Failure:
             yield Row(name, missing=_missing(names, name))
             continue

@@ -29,7 +29,7 @@ from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.local import LocalSpec
 from dragoman.providers.transport import Deadlines
-from dragoman.routing import RouteSpec
+from dragoman.routing import RouteSpec, Table, Target
 from dragoman.store.database import StoreSpec
 
 __all__ = ["Config", "ConfigError", "Problem", "ServerSpec", "Setting", "load", "render", "settings"]
@@ -69,6 +69,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def models(self) -> Mapping[str, Model]:
         """Every model of the catalogue by its bare name."""
         return self.catalog.models
+
+    def table(self, waiting: Mapping[str, str]) -> Table:
+        """Return every name there is to answer to, given the providers that cannot be called and why."""
+        models = self.models.values()
+        return Table(
+            routes=self.routes,
+            offers={
+                model.id: tuple(Target(offer.provider, offer.name) for offer in model.offers)
+                for model in models
+                if model.offers
+            },
+            kinds={model.id: model.task for model in models if model.task != "generate"},
+            ready=frozenset(self.providers) - waiting.keys(),
+            waiting=waiting,
+        )
 
     def __repr__(self) -> str:
         ready = [name for name, provider in self.providers.items() if provider.ready]

@@ -22,7 +22,7 @@ elsewhere. Theory in four rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, assert_never
+from typing import Literal
 
 import msgspec
 
@@ -241,29 +241,3 @@ def split_system(messages: Sequence[Message]) -> tuple[list[Message], list[Messa
 def plain_text(parts: Iterable[Part]) -> str:
     """Return the words of `parts`, thinking and media left out."""
     return "".join(part.text for part in parts if isinstance(part, Text))
-
-
-def characters(request: Request) -> int:
-    """Return how many characters of text the model is given: the base of a token estimate."""
-    total = 0
-    for message in request.messages:
-        total += sum(_characters(part) for part in message.parts)
-    for tool in request.tools:
-        total += len(msgspec.json.encode(tool))
-    return total
-
-
-def _characters(part: Part) -> int:
-    match part:
-        case Text() | Thinking():
-            return len(part.text)
-        case ToolCall():
-            return len(part.name) + len(part.arguments)
-        case ToolResult():
-            return sum(_characters(inner) for inner in part.parts)
-        case Media():
-            return len(part.data) if part.source == "text" else 0
-        case Opaque():
-            return len(msgspec.json.encode(part.data))
-        case _:
-            assert_never(part)

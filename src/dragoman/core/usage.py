@@ -89,17 +89,6 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         return Usage(**counters, cost=cost, estimated=self.estimated or other.estimated)
 
 
-def count(value: object) -> int:
-    """Return a provider's token figure as an int >= 0.
-
-    Providers send floats (Cohere), strings, nulls, negatives and infinities; none of them may reach
-    the ledger. What is not a finite, sane number counts as 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return 0
-    return int(value) if 0 <= value < 1e12 else 0
-
-
 class Price(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """US dollars for a million tokens of each counter.
 
@@ -155,27 +144,5 @@ def micros(dollars: Decimal) -> Micros:
     return Micros(int((dollars * MILLION).to_integral_value(ROUND_HALF_EVEN)))
 
 
-def dollars(value: float | str) -> Decimal | None:
-    """Return a provider's money figure exactly as it was printed, or None if it is not a sane amount.
-
-    JSON has only binary floats; ``repr`` gives back the digits the provider wrote.
-    """
-    if isinstance(value, bool):
-        return None
-    try:
-        amount = Decimal(repr(value) if isinstance(value, float) else value)
-    except (ArithmeticError, ValueError, TypeError):
-        return None
-    return amount if amount.is_finite() and 0 <= amount < MILLION else None
-
-
 def _or(first: Decimal | None, second: Decimal) -> Decimal:
     return second if first is None else first
-
-
-def estimate(characters: int) -> int:
-    """Return a token count for so many characters of text: four to a token, rounded up.
-
-    Only for what no provider counted (an answer cut off before its usage); marked `estimated`.
-    """
-    return (characters + 3) // 4

@@ -17,7 +17,7 @@ with ``unsupported()`` instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -25,10 +25,11 @@ from dragoman.core.events import Event, Response
 from dragoman.core.extras import Json, Loss
 from dragoman.core.failure import Failure
 from dragoman.core.request import Request
+from dragoman.core.tasks import Embed, Embedded, Ranked, Rerank
 from dragoman.dialects.framing import Frame, Framing
 
-Task = Literal["generate", "count"]
-"""What an endpoint asks for: an answer, or the number of input tokens."""
+Task = Literal["generate", "count", "embed", "rerank"]
+"""What an endpoint asks for: an answer, the number of input tokens, vectors, or an order of documents."""
 
 Amend = Callable[[Json], Json]
 """A provider's quirk: rewrites one JSON body or stream chunk into what its dialect says."""
@@ -101,6 +102,38 @@ def framing_of(dialect: Dialect, writer: StreamWriter) -> Framing:
     return own or dialect.framing
 
 
+Asked = TypeVar("Asked", Embed, Rerank)
+Told = TypeVar("Told", Embedded, Ranked)
+
+
+class TaskCodec(Protocol[Asked, Told]):
+    """One task that is answered at once and whole, both directions; the tempers are a dialect's."""
+
+    def read_request(self, call: Call) -> Asked:
+        """Read a client's request, strictly; raise ``invalid()`` with the JSON path of a fault."""
+
+    def write_request(self, request: Asked) -> Call:
+        """Write a request for a provider; declare losses, refuse what cannot be said honestly."""
+
+    def read_answer(self, reply: Reply, request: Asked) -> Told:
+        """Read a provider's 200 answer to `request`, leniently; raise Failure for an error in disguise."""
+
+    def write_answer(self, answer: Told, request: Asked) -> Reply:
+        """Write the answer for the client that asked `request`."""
+
+
+class Tasks(msgspec.Struct, frozen=True):
+    """The tasks beside generation a dialect has words for."""
+
+    embed: TaskCodec[Embed, Embedded] | None = None
+    rerank: TaskCodec[Rerank, Ranked] | None = None
+
+    def codec(self, task: Task) -> TaskCodec[Any, Any] | None:
+        """Return who reads and writes `task`; None: it is not one of these, or there are no words for it."""
+        found: TaskCodec[Any, Any] | None = getattr(self, task, None)
+        return found
+
+
 class Dialect(Protocol):
     """A wire protocol, both directions."""
 
@@ -109,6 +142,7 @@ class Dialect(Protocol):
     """What base URLs of its providers end in, as the vendor has it: ``/v1``."""
     endpoints: tuple[Endpoint, ...]
     framing: Framing
+    tasks: Tasks
 
     def read_request(self, call: Call) -> Request:
         """Read a client's request, strictly; raise ``invalid()`` with the JSON path of a fault."""

@@ -55,7 +55,7 @@ from dragoman.core.request import (
     ToolCall,
     ToolChoice,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
 from dragoman.dialects.anthropic_parts import (
     NAME,
     THOUGHTS,
@@ -882,6 +882,7 @@ class Anthropic:
         Endpoint("POST", "/v1/messages/count_tokens", "count"),
     )
     framing = SSE
+    tasks = Tasks()
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

@@ -37,9 +37,10 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.core.usage import Usage, count
+from dragoman.core.usage import Usage
 from dragoman.dialects.border import Crossing, as_object, inlined, is_safe, safe
 from dragoman.dialects.fields import Fields, encode
+from dragoman.dialects.figures import count
 
 NAME = "anthropic"
 TTL_S = {"5m": 300, "1h": 3600}

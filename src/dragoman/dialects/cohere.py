@@ -53,7 +53,7 @@ from dragoman.core.request import (
     ToolCall,
     ToolChoice,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
 from dragoman.dialects.border import Crossing, delay_s, hushed, judged, merged
 from dragoman.dialects.cohere_parts import (
     NAME,
@@ -778,6 +778,7 @@ class Cohere:
     root = "/v2"
     endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v2/chat", "generate"),)
     framing = SSE
+    tasks = Tasks()
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

@@ -36,9 +36,10 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.core.usage import Usage, count
+from dragoman.core.usage import Usage
 from dragoman.dialects.border import Crossing, hushed, inlined, merged
 from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.figures import count
 
 NAME = "cohere"
 ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "user"}

@@ -62,7 +62,7 @@ from dragoman.core.request import (
     ToolChoice,
     ToolResult,
 )
-from dragoman.dialects import Call, Dialect, Endpoint, Reply
+from dragoman.dialects import Call, Dialect, Endpoint, Reply, Tasks
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import SSE
@@ -672,6 +672,7 @@ class Gemini:
         for method, task in TASKS
     )
     framing = SSE
+    tasks = Tasks()
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

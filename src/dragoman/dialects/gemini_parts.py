@@ -41,9 +41,10 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.core.usage import Usage, count
+from dragoman.core.usage import Usage
 from dragoman.dialects.border import ODD, Crossing, as_object, inlined
 from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.figures import count
 
 NAME = "gemini"
 SYNTHETIC = "call_dragoman_"

@@ -55,7 +55,7 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
 from dragoman.dialects.border import BINDING, Crossing, delay_s, hushed, judged, merged
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import NDJSON, Frame
@@ -709,6 +709,7 @@ class Ollama:
         Endpoint("POST", "/api/generate", "generate"),
     )
     framing = NDJSON
+    tasks = Tasks()
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

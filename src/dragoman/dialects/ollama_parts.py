@@ -38,9 +38,10 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.core.usage import Usage, count
+from dragoman.core.usage import Usage
 from dragoman.dialects.border import Crossing, as_object, hushed, inlined, merged
 from dragoman.dialects.fields import Fields, encode
+from dragoman.dialects.figures import count
 
 NAME = "ollama"
 SYNTHETIC = "call_dragoman_"

@@ -59,7 +59,7 @@ from dragoman.core.request import (
     ToolChoice,
     ToolResult,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter, Tasks
 from dragoman.dialects import openai_chat_parts as said
 from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import Fields
@@ -598,6 +598,7 @@ class OpenAIChat:
     root = "/v1"
     endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v1/chat/completions", "generate"),)
     framing = SSE
+    tasks = Tasks()
 
     def read_request(self, call: Call) -> Request:
         """Read a client's request, strictly."""

@@ -19,10 +19,11 @@ from dragoman.core.events import Append, Close, End, Event, Open, Reason, Start,
 from dragoman.core.extras import Extras, Json, Loss, at_home
 from dragoman.core.failure import Failure, malformed, truncated
 from dragoman.core.request import Opaque, Part, Request, Text, Thinking, ToolCall
-from dragoman.core.usage import Usage, count, dollars
+from dragoman.core.usage import Usage
 from dragoman.dialects import Amend
 from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import decode, encode
+from dragoman.dialects.figures import count, dollars
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.lanes import Lane
 from dragoman.dialects.openai_chat_parts import (

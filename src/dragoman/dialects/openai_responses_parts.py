@@ -42,9 +42,10 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.core.usage import Usage, count, dollars
+from dragoman.core.usage import Usage
 from dragoman.dialects.border import Crossing, as_object, inlined, is_safe, safe
 from dragoman.dialects.fields import Fields, encode
+from dragoman.dialects.figures import count, dollars
 from dragoman.dialects.openai_terms import (
     AUDIO,
     AUDIO_FORMAT,

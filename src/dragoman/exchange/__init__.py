@@ -24,11 +24,13 @@ import msgspec
 from dragoman.core.events import Choice, Event, Response, Start, Stop
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, Kind, malformed, unsupported
-from dragoman.core.request import Request, characters
-from dragoman.core.usage import estimate
+from dragoman.core.request import Request
+from dragoman.core.tasks import Asked
 from dragoman.dialects import Call, Dialect, Task, framing_of
 from dragoman.exchange.booking import attempt_row, exchange_row
+from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
+from dragoman.exchange.tasks import read, retell, tell
 from dragoman.providers.upstream import Prepared, ask, prepare
 from dragoman.routing import Route, Target, plan
 from dragoman.routing.retry import PAUSE_S, decide
@@ -45,16 +47,16 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
     ex = Exchange(services, door, task, _request_id(call))
     try:
         ex.account = services.admit(call)  # 1 who
-        ex.request = door.read_request(call)  # 2 what, strictly
-        ex.route = ex.live.table.resolve(ex.request.model)  # 3 where to
+        ex.asked = asked = read(door, task, call)  # 2 what, strictly
+        ex.route = ex.live.table.resolve(asked.model, task)  # 3 where to
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
-        if task == "count":
-            await _count(ex, ex.request, ex.route, out, strict=strict)
-        elif not ex.request.messages:
-            await _present(ex, ex.request, out)
+        if isinstance(asked, Request) and task == "count":
+            await _count(ex, asked, ex.route, out, strict=strict)
+        elif isinstance(asked, Request) and not asked.messages:
+            await _present(ex, asked, out)
         else:
-            attempt = await _answered(ex, ex.request, ex.route, strict=strict)  # 4 plan, ledger, send, peek
-            await _deliver(ex, ex.request, attempt, out)  # 5 COMMIT: the first byte leaves
+            attempt = await _answered(ex, asked, ex.route, strict=strict)  # 4 plan, ledger, send, peek
+            await _deliver(ex, asked, attempt, out)  # 5 COMMIT: the first byte leaves
         ex.state = "failed" if ex.failure else "settled"
     except Failure as failure:
         ex.failure, ex.state = failure, "failed"
@@ -72,15 +74,15 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
         await _settle(ex)  # 6 usage, cost, ledger
 
 
-async def _answered(ex: Exchange, request: Request, route: Route, *, strict: bool) -> Attempt:
+async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -> Attempt:
     """Ask target after target until one begins to answer."""
     targets = list(plan(route))
     while True:
         target = targets[0]
         try:
-            prepared = _prepared(ex, request, target, strict=strict)
+            prepared = _prepared(ex, asked, target, strict=strict)
             assert prepared is not None
-            return await _peek(ex, await _open(ex, target), prepared)
+            return await _peek(ex, await _open(ex, target), prepared, asked)
         except Failure as failure:
             tries = sum(attempt.target == target for attempt in ex.attempts)
             verdict = decide(failure, tries=tries, more=len(targets) > 1)
@@ -92,15 +94,16 @@ async def _answered(ex: Exchange, request: Request, route: Route, *, strict: boo
             targets.pop(0)
 
 
-def _prepared(ex: Exchange, request: Request, target: Target, *, strict: bool) -> Prepared | None:
-    """Write the request for one target, and note what that loses."""
+def _prepared(ex: Exchange, asked: Asked, target: Target, *, strict: bool) -> Prepared | None:
+    """Write what is asked for one target, and note what that loses."""
     provider = ex.live.providers[target.provider]
+    aimed = {"stream_usage": asked.stream} if isinstance(asked, Request) else {}
     prepared = prepare(
-        msgspec.structs.replace(request, model=target.model, stream_usage=request.stream),
+        msgspec.structs.replace(asked, model=target.model, **aimed),
         model=ex.live.catalog.find_model(target.provider, target.model),
         provider=provider,
         dialect=ex.live.dialects[provider.dialect],
-        count=ex.task == "count",
+        task=ex.task,
     )
     if prepared is not None:
         if strict and prepared.losses:
@@ -121,15 +124,18 @@ async def _open(ex: Exchange, target: Target) -> Attempt:
     return attempt
 
 
-async def _peek(ex: Exchange, attempt: Attempt, prepared: Prepared) -> Attempt:
+async def _peek(ex: Exchange, attempt: Attempt, prepared: Prepared, asked: Asked) -> Attempt:
     """Send, and wait for the first content: up to there a fault is still retried silently."""
     try:
         attempt.answer = await ask(ex.services.transport, prepared, ex.live.deadlines)
-        attempt.batches = attempt.answer.batches()
-        while not attempt.held or isinstance(attempt.held[-1], Start):
-            if not (batch := await _next(ex, attempt)):
-                raise malformed("the provider answered nothing")
-            attempt.held += batch
+        if not isinstance(asked, Request):
+            await tell(ex, attempt, prepared.dialect, asked)
+        else:
+            attempt.batches = attempt.answer.batches()
+            while not attempt.held or isinstance(attempt.held[-1], Start):
+                if not (batch := await _next(ex, attempt)):
+                    raise malformed("the provider answered nothing")
+                attempt.held += batch
     except Failure as failure:
         attempt.failure = failure
         if attempt.answer is not None:
@@ -157,8 +163,13 @@ async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
     return batch
 
 
-async def _deliver(ex: Exchange, request: Request, attempt: Attempt, out: Out) -> None:
+async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> None:
     """Write the answer in the client's dialect, as a stream or whole."""
+    if not isinstance(request, Request):
+        reply = retell(ex, attempt, request)
+        ex.losses.update(dict.fromkeys(reply.losses))
+        await out.reply(reply, ex.headers())
+        return
     if not request.stream:
         while await _next(ex, attempt):
             pass
@@ -196,7 +207,7 @@ async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, stri
     prepared = _prepared(ex, request, target, strict=strict)
     if prepared is None:
         ex.losses[Loss("approximated", "answer.input_tokens", "estimated from characters")] = None
-        tokens = estimate(characters(request))
+        tokens = tokens_in(request)
     else:
         attempt = await _open(ex, target)
         try:

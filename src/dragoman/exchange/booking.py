@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from dragoman.core.failure import Failure
-from dragoman.core.request import characters
-from dragoman.core.usage import COUNTERS, Usage, cost, estimate, micros
+from dragoman.core.request import Request
+from dragoman.core.usage import COUNTERS, Usage, cost, micros
+from dragoman.exchange.estimates import estimate, tokens_in
 from dragoman.exchange.life import Attempt, Exchange
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 
@@ -25,7 +26,7 @@ UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header")
 
 def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRow] = ()) -> ExchangeRow:
     """Return the exchange's ledger row: as it opens, or (`at`, `rows`) as it ends."""
-    request, last = ex.request, ex.attempts[-1] if ex.attempts else None
+    asked, last = ex.asked, ex.attempts[-1] if ex.attempts else None
     row = ExchangeRow(
         id=ex.id,
         request_id=ex.request_id,
@@ -33,8 +34,8 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         key=ex.account.name if ex.account else "",
         dialect=ex.door.name,
         task=ex.task,
-        model=request.model if request else "",
-        stream=request.stream if request else False,
+        model=asked.model if asked else "",
+        stream=isinstance(asked, Request) and asked.stream,
         opened_at=ex.opened_at,
         attempts=len(ex.attempts),
         provider=last.target.provider if last else None,
@@ -89,7 +90,7 @@ def _meters(ex: Exchange, attempt: Attempt) -> Meters:
         return NOTHING if _unasked(attempt.failure) or ex.task == "count" else Meters()
     usage = folder.usage or Usage()
     if not folder.ended or folder.usage is None:
-        read = 0 if usage.total_input or ex.request is None else estimate(characters(ex.request))
+        read = 0 if usage.total_input or ex.asked is None else tokens_in(ex.asked)
         wrote = max(0, estimate(folder.written) - usage.total_output)
         usage = usage + Usage(input=read, output=wrote, cost=None, estimated=True)
     spent = cost(usage, ex.live.catalog.price(attempt.target.provider, attempt.target.model))

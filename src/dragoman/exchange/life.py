@@ -16,7 +16,7 @@ from dragoman.accounts.ledger import Ledger
 from dragoman.core.events import Event, Folder
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure
-from dragoman.core.request import Request
+from dragoman.core.tasks import Asked, Embedded, Ranked
 from dragoman.dialects import Call, Dialect, Reply, Task
 from dragoman.providers import Provider
 from dragoman.providers.catalog import Catalog
@@ -85,6 +85,7 @@ class Attempt:
         "number",
         "opened_at",
         "target",
+        "told",
     )
 
     def __init__(self, number: int, target: Target, opened_at: float) -> None:
@@ -97,6 +98,7 @@ class Attempt:
         self.batches: AsyncIterator[list[Event]] | None = None
         self.failure: Failure | None = None
         self.folder = Folder()
+        self.told: Embedded | Ranked | None = None
 
 
 class Exchange:
@@ -112,7 +114,7 @@ class Exchange:
         self.opened_at = services.now()
         self.began = services.tick()
         self.account: Account | None = None
-        self.request: Request | None = None
+        self.asked: Asked | None = None
         self.route: Route | None = None
         self.attempts: list[Attempt] = []
         self.losses: dict[Loss, None] = {}

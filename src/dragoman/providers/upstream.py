@@ -17,9 +17,10 @@ import msgspec
 
 from dragoman.core.events import Event, unfold
 from dragoman.core.extras import Json, Loss
-from dragoman.core.failure import Failure, Kind, Retry, Source, malformed
+from dragoman.core.failure import Failure, Kind, Retry, Source, malformed, unsupported
 from dragoman.core.request import Request
-from dragoman.dialects import Amend, Call, Dialect, Reply
+from dragoman.core.tasks import Asked
+from dragoman.dialects import Amend, Call, Dialect, Reply, Task
 from dragoman.dialects.fields import decode, encode
 from dragoman.providers import Model, Provider
 from dragoman.providers.auth import sign
@@ -44,20 +45,31 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 def prepare(
-    request: Request, *, model: Model | None, provider: Provider, dialect: Dialect, count: bool = False
+    asked: Asked, *, model: Model | None, provider: Provider, dialect: Dialect, task: Task = "generate"
 ) -> Prepared | None:
-    """Write `request` for one target.
+    """Write what is asked for one target.
 
     Returns:
-        The call to send; None when `count` is asked and the target's protocol cannot count.
+        The call to send; None when a count is asked and the target's protocol cannot count.
 
     Raises:
         Failure: The target cannot be asked this honestly (UNSUPPORTED), or no key is configured.
     """
-    fitted = fit(request, model, provider, dialect.name)
-    call = dialect.write_count(fitted.request) if count else dialect.write_request(fitted.request)
-    if call is None:
+    if not isinstance(asked, Request):
+        codec = dialect.tasks.codec(task)
+        if codec is None:
+            raise unsupported(f"{dialect.name}, which {provider.name} speaks, cannot {task}", "$.model")
+        call: Call = codec.write_request(asked)
+        return _signed(provider, dialect, call, call.losses)
+    fitted = fit(asked, model, provider, dialect.name)
+    written = (dialect.write_count if task == "count" else dialect.write_request)(fitted.request)
+    if written is None:
         return None
+    return _signed(provider, dialect, written, fitted.losses + written.losses)
+
+
+def _signed(provider: Provider, dialect: Dialect, call: Call, lost: tuple[Loss, ...]) -> Prepared:
+    """Amend and sign a written call."""
     return Prepared(
         dialect,
         provider,
@@ -65,7 +77,7 @@ def prepare(
         _url(provider, call),
         sign(provider, {"content-type": "application/json", **call.headers}),
         encode(amend_request(provider, call.body)),
-        fitted.losses + call.losses + losses(provider, call.body),
+        lost + losses(provider, call.body),
     )
 
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 
 import msgspec
 
-from dragoman.core.failure import Failure, Kind, Retry, Source
+from dragoman.core.failure import Failure, Kind, Retry, Source, invalid
 
 
 class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,6 +59,7 @@ class Table(msgspec.Struct, frozen=True):
     Attributes:
         routes: Routes and aliases of the configuration.
         offers: Bare model name -> targets, ready or not, in the catalogue's order.
+        kinds: Bare model name -> what it is for, where that is not to generate.
         ready: Providers that can be called now.
         waiting: Providers we know but cannot call, with what is missing in words.
     """
@@ -66,12 +68,14 @@ class Table(msgspec.Struct, frozen=True):
     offers: Mapping[str, tuple[Target, ...]]
     ready: frozenset[str]
     waiting: Mapping[str, str]
+    kinds: Mapping[str, str] = MappingProxyType({})
 
-    def resolve(self, name: str) -> Route:
-        """Return the route for a client's model name.
+    def resolve(self, name: str, task: str | None = "generate") -> Route:
+        """Return the route for a client's model name; no `task` means any.
 
         Raises:
-            Failure: NOT_FOUND, saying what is missing or which names are close.
+            Failure: NOT_FOUND, saying what is missing or which names are close; INVALID, the model is
+                for another task.
         """
         if (spec := self.routes.get(name)) is not None:
             targets = tuple(_target(text) for text in spec.targets)
@@ -80,6 +84,7 @@ class Table(msgspec.Struct, frozen=True):
         if slash and model and (provider in self.ready or provider in self.waiting):
             return self._usable(Route(name, (Target(provider, model),)))
         if (offered := self.offers.get(name)) is not None:
+            self._check(name, task)
             return self._usable(Route(name, offered))
         close = get_close_matches(name, [*self.routes, *self.offers], n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
@@ -90,6 +95,11 @@ class Table(msgspec.Struct, frozen=True):
         routes = [name for name in self.routes if self._ready(_target(t) for t in self.routes[name].targets)]
         models = [name for name, targets in self.offers.items() if self._ready(targets)]
         return routes + [name for name in models if name not in self.routes]
+
+    def _check(self, name: str, task: str | None) -> None:
+        kind = self.kinds.get(name, "generate")
+        if task is not None and kind != ("generate" if task == "count" else task):
+            raise invalid(f"this model is there to {kind}, not to {task}", "$.model", code="wrong_task")
 
     def _ready(self, targets: Iterator[Target] | tuple[Target, ...]) -> list[Target]:
         return [target for target in targets if target.provider in self.ready]

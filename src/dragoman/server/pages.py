@@ -91,7 +91,7 @@ def listing(services: Services) -> list[dict[str, Any]]:
     snapshot = services.live()
     rows = []
     for name in snapshot.table.names():
-        target = snapshot.table.resolve(name).targets[0]
+        target = snapshot.table.resolve(name, None).targets[0]
         model = snapshot.catalog.find_model(target.provider, target.model)
         rows.append({"id": name, "owned_by": target.provider, "model": model})
     return rows
