@@ -28,7 +28,6 @@ from dragoman.config import Config, ConfigError
 from dragoman.config.sections import LOCAL_KEY, LOCAL_URL
 from dragoman.core.failure import Failure
 from dragoman.dialects import Call
-from dragoman.dialects.catalog import DIALECTS
 from dragoman.exchange import Services, Snapshot
 from dragoman.providers import Provider
 from dragoman.providers.auth import missing
@@ -180,7 +179,7 @@ class Gateway:
         except ConfigError as error:
             log.error("the configuration was not reloaded, the last good one stays:\n%s", error)  # noqa: TRY400
             return False
-        for name in ("data", "server", "store", "keys", "local", "pepper"):
+        for name in ("data", "server", "store", "keys", "dialects", "local", "pepper"):
             if getattr(config, name) != getattr(self.config, name):
                 log.warning("a changed [%s] takes effect at the next start", name)
         self._snapshot = self._build(config)
@@ -203,7 +202,7 @@ class Gateway:
     def _build(self, config: Config) -> Snapshot:
         providers = {name: self._resolved(row) for name, row in config.providers.items()}
         return Snapshot(
-            dialects=DIALECTS,
+            dialects=config.dialects,
             providers=providers,
             catalog=config.catalog,
             table=config.table(

@@ -3,6 +3,7 @@
     sources.py     where values come from, and what is wrong with them
     sections.py    settings with fixed names                     [server] port = 8080
     tables.py      entries the operator names                    [routes.fast] targets = [...]
+    outsiders.py   the operator's own code                       [dialects] mine = "package.module:DIALECT"
     reference.py   every setting, for the docs
 
 Every setting has an environment name, ``DRAGOMAN_<SECTION>_<NAME>``. The layers below declare what they
@@ -21,10 +22,12 @@ import msgspec
 
 from dragoman.accounts.keys import KeySpec
 from dragoman.accounts.loopback import is_loopback
+from dragoman.config.outsiders import read_dialects
 from dragoman.config.reference import Setting, render, settings
 from dragoman.config.sections import GeneralSpec, ServerSpec, find, read, refuse_unknown
 from dragoman.config.sources import ConfigError, Problem, Sources
 from dragoman.config.tables import read_catalog, read_keys, read_routes
+from dragoman.dialects import Dialect
 from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.local import LocalSpec
@@ -41,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data: The data folder.
         keys: Who may ask, besides the admin.
+        dialects: Wire protocols by name: the built-in ones, and the operator's.
         catalog: Models, and providers with their addresses and keys filled in.
         routes: Public names, aliases among them, and their targets.
         pepper: The server's secret, if it is configured.
@@ -54,6 +58,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreSpec
     local: LocalSpec
     keys: tuple[KeySpec, ...]
+    dialects: Mapping[str, Dialect]
     catalog: Catalog
     routes: Mapping[str, RouteSpec]
     simulator_url: str
@@ -104,7 +109,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     store = read(sources, "store", StoreSpec)
     local = read(sources, "local", LocalSpec)
     keys = read_keys(sources)
-    catalog = read_catalog(sources, _simulator(sources, general))
+    dialects = read_dialects(sources)
+    catalog = read_catalog(sources, _simulator(sources, general), dialects)
     routes = read_routes(sources, catalog)
     if not keys and not is_loopback(server.host):
         found = find(sources, "server", "host")
@@ -123,6 +129,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
         store=store,
         local=local,
         keys=keys,
+        dialects=dialects,
         catalog=catalog,
         routes=MappingProxyType(routes),
         simulator_url=general.simulator_url,

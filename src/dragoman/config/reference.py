@@ -96,6 +96,8 @@ def _sections() -> Iterator[Setting]:
 def _tables() -> Iterator[Setting]:
     secret = "A key clients may use, by the name it has in the ledger."  # noqa: S105  words about one
     yield Setting("keys.NAME", (variable("keys"),), "text", "", secret)
+    code = "A dialect of your own, `package.module:ATTRIBUTE`; see adding-a-dialect.md."
+    yield Setting("dialects.NAME", (variable("dialects"),), "text", "", code)
     for table, spec in (("providers", Provider), ("models", Model), ("routes", RouteSpec)):
         for name, kind, default, doc in _fields(spec):
             if name not in ("name", "id"):

@@ -71,7 +71,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
 )
 """Every section by name; the nameless one stands at the top of the file."""
 
-TABLES = ("keys", "providers", "models", "routes", "aliases")
+TABLES = ("keys", "dialects", "providers", "models", "routes", "aliases")
 """Tables whose entries the operator names."""
 
 SHORT: Mapping[str, tuple[str, ...]] = MappingProxyType(

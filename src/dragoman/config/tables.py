@@ -7,7 +7,7 @@ replace the file's of the same name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -80,7 +80,7 @@ def read_keys(sources: Sources) -> tuple[KeySpec, ...]:
     return tuple(found.values())
 
 
-def read_catalog(sources: Sources, simulator_url: str) -> Catalog:
+def read_catalog(sources: Sources, simulator_url: str, dialects: Collection[str] = DIALECTS) -> Catalog:
     """Return the catalogue with the operator's tables, addresses and keys in it."""
     given = {
         kind: {entry.name: entry for entry in entries(sources, kind)} for kind in ("providers", "models")
@@ -101,8 +101,8 @@ def read_catalog(sources: Sources, simulator_url: str) -> Catalog:
     providers = {name: in_environment(_local(row), variables) for name, row in rows.providers.items()}
     for name, entry in given["providers"].items():
         dialect = providers[name].dialect
-        if dialect not in DIALECTS:
-            sources.refuse_unknown(entry.where(sources, "dialect"), dialect, "dialect", list(DIALECTS))
+        if dialect not in dialects:
+            sources.refuse_unknown(entry.where(sources, "dialect"), dialect, "dialect", list(dialects))
     for name, row in providers.items():
         if "@" in urlsplit(row.base_url).netloc:
             where = (

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dragoman.core.failure import Failure, Kind, Source
-from dragoman.dialects.catalog import DIALECTS, find
+from dragoman.dialects.catalog import DIALECTS, Doors, find
 from dragoman.dialects.fields import encode
 from dragoman.gateway import Gateway
 from dragoman.server import pages
@@ -31,12 +31,13 @@ class App:
             body_timeout_s=server.body_timeout_s,
             keepalive_s=server.keepalive_s,
         )
+        self._doors = Doors(gateway.config.dialects.values())
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http":
-            found = find(scope["method"], scope["path"])
+            found = self._doors.find(scope["method"], scope["path"])
             if found is not None:
                 door, endpoint = found
                 await self._edge.serve(door, endpoint, scope, receive, send)
