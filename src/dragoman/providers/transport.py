@@ -23,6 +23,7 @@ Behind the door is aiohttp. It is held to these rules from two places it does no
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import re
@@ -43,6 +44,7 @@ from yarl import URL
 
 from dragoman import __version__
 from dragoman.core.failure import Failure, Kind, Retry, Source, malformed, truncated
+from dragoman.providers.addresses import is_public
 
 BUFFER = 32 * 1024
 """Bytes of a body that may wait to be read before its socket is paused (at twice as many)."""
@@ -151,14 +153,22 @@ class Transport(Protocol):
 class AiohttpTransport:
     """The way out, over aiohttp. Make it inside the running loop that uses it."""
 
-    def __init__(self, *, limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        public_only: bool = False,
+    ) -> None:
         """Prepare; nothing is opened before the first request.
 
         Args:
             limits: What it may hold.
             tls: Whom to trust; None: the certificate authorities of this system.
+            public_only: Connect to addresses of the public internet only, for URLs that clients name.
         """
         self._limits = limits or Limits()
+        self._public_only = public_only
         self._tls = tls
         self._closed = False
         self._sockets: WeakSet[socket.socket] = WeakSet()
@@ -267,7 +277,9 @@ class AiohttpTransport:
 
     def _socket(self, found: tuple[Any, ...]) -> socket.socket:
         """Make the socket for one address, and remember it for as long as it lives."""
-        family, kind, protocol = found[:3]
+        family, kind, protocol, _, address = found
+        if self._public_only and not is_public(str(address[0])):
+            raise OSError(errno.EACCES, "no address of the public internet")
         sock = socket.socket(family, kind, protocol)
         self._sockets.add(sock)
         return sock
