@@ -33,7 +33,7 @@ from dragoman.core.failure import Failure, malformed, truncated, unsupported
 from dragoman.core.request import Message, Request, Text, plain_text
 from dragoman.core.usage import Usage
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
-from dragoman.dialects.border import Crossing, delay_s, judged
+from dragoman.dialects.border import Crossing, delay_s, judged, uncountable, uncounted
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.figures import count
 from dragoman.dialects.framing import NDJSON, Frame
@@ -256,18 +256,6 @@ def _write_failure(failure: Failure) -> Reply:
     return Reply(failure.http_status, wait, {"wrong": failure.message, **where})
 
 
-def _write_count(request: Request) -> Call | None:  # noqa: ARG001  the protocol's signature
-    return None
-
-
-def _read_count(reply: Reply) -> int:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Postcard cannot count tokens", "$")
-
-
-def _write_counted(tokens: int) -> Reply:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Postcard cannot count tokens", "$")
-
-
 class Postcard:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
@@ -278,9 +266,9 @@ class Postcard:
     tasks = Tasks()
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
-    write_count = staticmethod(_write_count)
-    read_count = staticmethod(_read_count)
-    write_counted = staticmethod(_write_counted)
+    write_count = staticmethod(uncountable)
+    read_count = staticmethod(uncounted)
+    write_counted = staticmethod(uncounted)
     read_answer = staticmethod(_read_answer)
     write_answer = staticmethod(_write_answer)
     reader = staticmethod(_Reader)

@@ -533,7 +533,7 @@ STOPS = {
 }
 """Each reason in Chat's word and in Anthropic's."""
 
-HEARD_AS = {"anthropic": {"stop_sequence": "end", "refusal": "end"}, "openai_chat": {"filter": "refusal"}}
+HEARD_AS = {"anthropic": {"stop_sequence": "end"}, "openai_chat": {"filter": "refusal"}}
 """What a provider of the other dialect can say in place of a reason it has no word for, by door."""
 
 

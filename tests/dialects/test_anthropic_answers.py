@@ -327,13 +327,33 @@ def test_foreign_stream_follows_the_grammar() -> None:
     assert losses == {"dropped:answer.parts[0].signature", "dropped:answer.parts[2]"}
 
 
-def test_proof_without_words_is_not_shown() -> None:
-    """A foreign thinking part that only carries a signature writes nothing, streamed or not."""
-    empty = Thinking(signature=Signature("openai", "gAAA"))
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"text": "no type"},
+        {"type": ["text"]},
+        {"type": "thinking"},
+        {"type": "text", "text": "x", "citations": True},
+    ],
+)
+def test_odd_block_goes_home_as_it_came(block: Json) -> None:
+    """A block nobody has told us of, or half of a known one, breaks neither the answer nor the stream."""
+    body = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [block]}
+    answer = DIALECT.read_answer(Reply(200, {}, {**body, "stop_reason": "end_turn"}))
+    data, losses = told(unfold(answer))
+    assert data[-1]["type"] == "message_stop"
+    assert not losses
+    DIALECT.write_answer(answer, asked())
+
+
+@pytest.mark.parametrize("redacted", [False, True])
+def test_proof_without_words_is_not_shown(*, redacted: bool) -> None:
+    """A foreign thinking part that only carries a signature writes nothing but its loss, streamed or not."""
+    empty = Thinking(redacted=redacted, signature=Signature("openai", "gAAA"))
     response = Response("msg_1", "m", (Choice((empty, Text("Hi")), Stop("end")),))
     events: list[Event] = [
         Start("msg_1", "m"),
-        Open(0, Thinking()),
+        Open(0, Thinking(redacted=redacted)),
         Close(0, empty.signature),
         *unfold(response)[3:],
     ]

@@ -121,6 +121,7 @@ def test_status_is_judged(status: int, kind: Kind, retry: Retry) -> None:
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "1e308"}, None),
     ],
 )
 def test_delay_is_read(headers: dict[str, str], wait: float | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dragoman.dialects.catalog import DIALECTS, find
+from dragoman.dialects.catalog import DIALECTS, find, owner, plain
 
 
 def test_every_dialect_is_found_at_its_endpoints() -> None:
@@ -37,3 +37,58 @@ def test_chat_and_messages_are_there() -> None:
         "/v1/chat/completions": ("openai_chat", "generate"),
         "/v1/messages": ("anthropic", "generate"),
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/openai/v1/chat/completions", "/v1/chat/completions"),
+        ("/openai/v1/responses/resp_1/input_items", "/v1/responses/resp_1/input_items"),
+        ("/openai/responses", "/v1/responses"),
+        ("/openai/v1/modelsof", "/v1/modelsof"),
+        ("/openai/deployments/gpt-4o/chat/completions", "/openai/deployments/gpt-4o/chat/completions"),
+        ("/openai/v1/models", "/openai/v1/models"),
+        ("/openai/models/org/model:free", "/openai/models/org/model:free"),
+        ("/openai/v1/v1/chat/completions", "/openai/v1/v1/chat/completions"),
+        ("/openaiv1/chat/completions", "/openaiv1/chat/completions"),
+        ("/v1/openai/v1/chat/completions", "/v1/openai/v1/chat/completions"),
+        ("/v1/chat/completions", "/v1/chat/completions"),
+    ],
+)
+def test_a_path_of_openais_has_one_spelling(path: str, told: str) -> None:
+    """What Azure's and Groq's clients put before it is taken away, once, and only there."""
+    assert plain(path) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/openai/deployments/org/model:free/chat/completions", "openai_chat"),
+        ("/openai/deployments/m/embeddings", "openai_chat"),
+        ("/openai/deployments//chat/completions", None),
+        ("/openai/deployments/m/images/generations", None),
+    ],
+)
+def test_a_deployment_is_found_by_its_path(path: str, name: str | None) -> None:
+    """The model stands in the path, slashes and colons included, and is never empty."""
+    found = find("POST", path)
+    assert (found and found[0].name) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1beta", "gemini"),
+        ("/v1beta/corpora", "gemini"),
+        ("/v1betamax", "openai_chat"),
+        ("/api/pull", "ollama"),
+        ("/apish", "openai_chat"),
+        ("/v2/tokenize", "cohere"),
+        ("/v1/messages/batches", "anthropic"),
+        ("/v1/messages2", "openai_chat"),
+        ("/", "openai_chat"),
+    ],
+)
+def test_every_path_has_a_neighbourhood(path: str, name: str) -> None:
+    """A dialect owns what is below its paths, and nothing that only begins alike."""
+    assert owner(path) == name

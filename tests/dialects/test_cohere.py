@@ -428,6 +428,20 @@ def test_stream_without_a_start_begins_anyway() -> None:
     assert fold(events).choices[0].parts == (Text("Hello"),)
 
 
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+def test_block_that_begins_without_words_is_what_it_says(kind: str) -> None:
+    """A start need not have the empty text that Cohere's own has (aimock 1.43 leaves it out)."""
+    told: list[tuple[str, dict[str, Json]]] = [
+        ("content-start", {"index": 0, "delta": {"message": {"content": {"type": kind}}}}),
+        ("content-delta", {"index": 0, "delta": {"message": {"content": {"type": kind, kind: "Hello"}}}}),
+        ("content-end", {"index": 0}),
+        ("message-end", {"delta": {"finish_reason": "COMPLETE"}}),
+    ]
+    frames = [Frame(msgspec.json.encode({"type": name, **body}), name) for name, body in told]
+    [part] = fold(heard(b"".join(map(SSE.encode, frames)))).choices[0].parts
+    assert part == (Text("Hello") if kind == "text" else Thinking("Hello"))
+
+
 def test_block_of_unknown_type_is_held_until_it_is_whole() -> None:
     """An Opaque part has no text to append to."""
     odd = fold(heard(stream("unknown_words"))).choices[0].parts[0]
@@ -536,6 +550,24 @@ def test_foreign_stream_is_written() -> None:
     assert data[0]["id"] == "id-1"
     assert data[-1]["delta"]["finish_reason"] == "TOOL_CALL"
     assert data[-1]["delta"]["usage"]["cached_tokens"] == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message": ["Hi"]},
+        {"citations": None},
+        {"citations": 5},
+        {"message": {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": []}]}},
+    ],
+)
+def test_odd_answer_goes_home_as_it_came(change: dict[str, Json]) -> None:
+    """What is of another type than it should be stays where it was, whole and streamed."""
+    body = {"id": "a", "finish_reason": "COMPLETE", "message": {"role": "assistant", "content": []}, **change}
+    answer = DIALECT.read_answer(Reply(200, {}, body))
+    assert DIALECT.write_answer(answer, asked()).body == body
+    frames, _ = written(unfold(answer))
+    assert frames[-1].data == b"[DONE]" or b"message-end" in frames[-1].data
 
 
 def test_free_text_call_is_told_as_a_function() -> None:

@@ -97,9 +97,9 @@ def test_a_path_without_a_model_is_refused(path: str) -> None:
 
 
 def test_every_method_has_an_endpoint() -> None:
-    """Both versions serve models and tuned models, with three methods each."""
+    """Both versions serve models and tuned models, with five methods each."""
     paths = [endpoint.path for endpoint in DIALECT.endpoints]
-    assert len(paths) == len(set(paths)) == 12
+    assert len(paths) == len(set(paths)) == 20
     assert paths[0] == "/v1beta/models/{model}:generateContent"
     counted = [endpoint.path for endpoint in DIALECT.endpoints if endpoint.task == "count"]
     assert all(path.endswith(":countTokens") for path in counted)

@@ -57,7 +57,7 @@ def test_every_failure_of_the_corpus_is_judged_above() -> None:
     [
         ([{"retryDelay": "48.5s"}], {"retry-after": "3"}, 48.5),
         ([{"retryDelay": "soon"}], {"retry-after": "3"}, 3),
-        ([{"retryDelay": "-1s"}, {"retryDelay": "infs"}], {}, None),
+        ([{"retryDelay": "-1s"}, {"retryDelay": "infs"}, {"retryDelay": "1e308s"}], {}, None),
         ("nonsense", {}, None),
     ],
 )

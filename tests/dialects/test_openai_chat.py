@@ -389,8 +389,14 @@ def test_a_tools_image_stays_at_home() -> None:
     assert losses == []
 
 
+def test_an_assistant_who_said_nothing_has_content() -> None:
+    """Without calls the content must be there: servers refuse a message that has neither."""
+    (turn,) = turns(Message("assistant", ()))
+    assert turn == {"role": "assistant", "content": ""}
+
+
 def test_foreign_thinking_takes_its_signature_along() -> None:
-    """Thinking is a string beside the content; a signed or hidden one is a detail too, with its origin."""
+    """Thinking is a string beside the content; where any is signed or hidden, all of it is a detail too."""
     proof = Signature("anthropic", "c2ln")
     parts = (
         Thinking("Hm", signature=proof),
@@ -415,8 +421,10 @@ def test_foreign_thinking_takes_its_signature_along() -> None:
             "format": "openai-responses-v1",
             "index": 1,
         },
+        {"type": "reasoning.text", "text": " So.", "index": 2},
     ]
     (back,) = read({"model": "m", "messages": [turn]}).messages
+    assert "".join(part.text for part in back.parts if isinstance(part, Thinking)) == "Hm So."
     signed = [part for part in back.parts if isinstance(part, Thinking) and part.signature is not None]
     assert signed[0].signature == proof
     assert signed[0].text == "Hm"
@@ -608,11 +616,11 @@ def test_a_foreign_answer() -> None:
         (Stop("end"), "stop", []),
         (Stop("stop_sequence", sequence="X"), "stop", ["dropped:answer.stop_sequence"]),
         (Stop("length"), "length", []),
-        (Stop("context"), "length", []),
-        (Stop("refusal"), "stop", []),
+        (Stop("context"), "length", ["approximated:answer.stop"]),
+        (Stop("refusal"), "stop", ["emulated:answer.stop"]),
         (Stop("filter"), "content_filter", []),
         (Stop("pause"), "stop", ["approximated:answer.stop"]),
-        (Stop("bad_tool_call"), "stop", []),
+        (Stop("bad_tool_call"), "stop", ["approximated:answer.stop"]),
         (Stop("error"), "error", []),
     ],
 )
@@ -620,6 +628,13 @@ def test_every_reason_to_stop_has_a_word(stop: Stop, word: str, losses: list[str
     """What the word does not say is declared."""
     body, lost = told(Text("x"), stop=stop)
     assert (body["choices"][0]["finish_reason"], lost) == (word, losses)
+
+
+def test_a_refusal_has_words() -> None:
+    """A refusal without words of its own gets some, for its finish reason is that of a good end."""
+    for parts, words in (((), "The model refused to answer."), ((Text("No.", refusal=True),), "No.")):
+        body, _ = told(*parts, stop=Stop("refusal"))
+        assert body["choices"][0]["message"]["refusal"] == words
 
 
 def test_foreign_parts_of_an_answer_are_declared() -> None:

@@ -402,6 +402,17 @@ def test_the_wire_of_foreign_thinking() -> None:
     assert read(DIALECT, write(DIALECT, events, PLAIN)) == (events, None)
 
 
+def test_thinking_that_is_signed_at_its_end_is_read_back_once() -> None:
+    """Of several texts only the last is signed: the detail that signs it stands for all of them."""
+    proof = Signature("openai", "gAAAAA")
+    thoughts = (Open(0, Thinking()), Append(0, "First."), Close(0), Open(1, Thinking()), Append(1, "Then."))
+    events: list[Event] = [Start("c", "m"), *thoughts, Close(1, proof), Stop("end", native="stop"), End()]
+    back, failure = read(DIALECT, write(DIALECT, events, PLAIN))
+    assert failure is None
+    assert [event.text for event in back if isinstance(event, Append)] == ["First.", "Then."]
+    assert [event.signature for event in back if isinstance(event, Close)] == [proof]
+
+
 def test_the_wire_of_hidden_thinking() -> None:
     """Encrypted thinking is a detail of its own."""
     shell = Thinking(redacted=True, signature=Signature("openai", "ZW5j", id="rs_1"))
@@ -412,6 +423,7 @@ def test_the_wire_of_a_refusal() -> None:
     """A refusal is a field of its own, and the reason is ``stop``."""
     found = deltas(Open(0, Text("", refusal=True)), Append(0, "No."), Close(0))
     assert found[1:] == [{"refusal": "No."}]
+    assert deltas(Stop("refusal"))[1:] == [{"refusal": "The model refused to answer."}]
 
 
 def test_every_choice_has_its_role() -> None:

@@ -76,6 +76,9 @@ def test_how_long_to_wait(name: str, wait_s: float | None) -> None:
         ({"retry-after": "Sat, 21 Nov 2026 07:00:00 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "1e308"}, None),
+        ({"retry-after": "9" * 400}, None),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "9" * 400 + "s"}, None),
         ({}, None),
     ],
 )

@@ -417,6 +417,21 @@ def test_end_is_told_by_its_event(reason: Any, kind: str, details: Json) -> None
     assert (response["error"] is not None) is (kind == "failed")
 
 
+def test_odd_annotations_break_nothing() -> None:
+    """Annotations that are no list are none in the stream, and those that come one by one are kept."""
+    shell = Text("", extras=Extras(NAME, {"annotations": True}))
+    data, _ = told(Start("r", "m"), Open(0, shell), Append(0, "x"), Close(0), Stop("end"), End())
+    assert "response.output_text.annotation.added" not in kinds(data)
+    part: dict[str, Json] = {"type": "output_text", "text": "", "annotations": True}
+    where: dict[str, Json] = {"item_id": "i", "output_index": 0, "content_index": 0}
+    events = read(
+        added(0, {"type": "message", "id": "i", "role": "assistant", "content": []}),
+        {"type": "response.content_part.added", **where, "part": part},
+        {"type": "response.output_text.annotation.added", **where, "annotation": {"type": "url"}},
+    )
+    assert any(isinstance(event, Open) for event in events)
+
+
 def test_refusal_gets_its_own_events() -> None:
     """A refusal part has refusal events; one without words is said at the end."""
     data, losses = told(

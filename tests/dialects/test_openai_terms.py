@@ -64,6 +64,12 @@ CLOSED = {
         ({"anyOf": [CLOSED, {"type": "object"}]}, False),
         ({"enum": [{"type": "object"}]}, True),
         (True, True),
+        (
+            {"type": "object", "additionalProperties": False, "properties": {"a": {}}, "required": [["a"]]},
+            False,
+        ),
+        ({"type": "object", "additionalProperties": False, "properties": {"a": {}}, "required": "a"}, False),
+        ({"type": "object", "additionalProperties": False, "properties": ["a"]}, False),
     ],
 )
 def test_schema_is_closed_if_every_object_is(schema: Any, *, closed: bool) -> None:

@@ -26,7 +26,7 @@ from dragoman.core.request import (
 )
 from dragoman.core.usage import Usage
 from dragoman.simulator.answers import MEDIA_TOKENS, compose, digest, input_tokens
-from dragoman.simulator.behaviour import Behaviour, Counts
+from dragoman.simulator.behaviour import Behaviour, Called, Counts
 
 SCHEMA = {
     "type": "object",
@@ -218,6 +218,89 @@ def test_a_custom_tool_gets_words() -> None:
     assert isinstance(part, ToolCall)
     assert part.custom
     assert len(part.arguments.split()) == 4
+
+
+READ = Called("read", {"path": "a.txt", "lines": [1, 2]})
+LIST = Called("list")
+FILES = (Tool("list", schema={"type": "object"}), Tool("read", schema={"type": "object"}))
+
+
+def called(request: Request, behaviour: Behaviour) -> list[ToolCall]:
+    """Return the tools an answer calls."""
+    parts = fold(told(request, behaviour)).choices[0].parts
+    return [part for part in parts if isinstance(part, ToolCall)]
+
+
+def answered(request: Request, calls: list[ToolCall], said: str = "done") -> Request:
+    """Return `request` with `calls` made, answered, and followed by a word of the user's."""
+    results = tuple(ToolResult(call.id, (Text(f"{said} {call.name}"),)) for call in calls)
+    messages = (
+        *request.messages,
+        Message("assistant", tuple(calls)),
+        Message("user", (*results, Text("go on"))),
+    )
+    return msgspec.structs.replace(request, messages=messages)
+
+
+def test_tools_are_called_by_name_one_after_the_other() -> None:
+    """A script of calls is made in order, each once, whatever the user says; then words are said."""
+    request, behaviour = asked(tools=FILES), Behaviour(call=(READ, LIST, READ))
+    names = []
+    while calls := called(request, behaviour):
+        assert stop_of(request, behaviour).reason == "tool_use"
+        names += [(call.name, call.arguments) for call in calls]
+        # A client may respell what it repeats.
+        request = answered(request, [msgspec.structs.replace(call, arguments="{}") for call in calls])
+    assert names == [
+        ("read", '{"path":"a.txt","lines":[1,2]}'),
+        ("list", "{}"),
+        ("read", '{"path":"a.txt","lines":[1,2]}'),
+    ]
+    assert stop_of(request, behaviour).reason == "end"
+
+
+def test_tools_are_called_by_name_several_at_a_time() -> None:
+    """As many as `calls` says, and one if parallel calls are forbidden."""
+    behaviour = Behaviour(call=(READ, LIST, READ), calls=2)
+    first = called(asked(tools=FILES), behaviour)
+    assert [call.name for call in first] == ["read", "list"]
+    assert len({call.id for call in first}) == 2
+    assert [call.name for call in called(answered(asked(tools=FILES), first), behaviour)] == ["read"]
+    assert [call.name for call in called(asked(tools=FILES, parallel_tools=False), behaviour)] == ["read"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"tools": (WEATHER,)},
+        {"tools": FILES, "tool_choice": ToolChoice("none")},
+        {"tools": FILES, "tool_choice": ToolChoice("required", ("list",))},
+    ],
+)
+def test_a_tool_that_is_not_offered_is_not_called(more: dict[str, Any]) -> None:
+    """A named call is made only where the request allows it."""
+    assert called(asked(**more), Behaviour(call=(READ,))) == []
+    assert called(asked(tools=FILES), Behaviour(call=(READ,), tool_calls="never")) == []
+
+
+def test_arguments_may_be_any_text() -> None:
+    """A string is sent as it is: what a custom tool takes, or what is no JSON at all."""
+    tools = (Tool("patch", custom=True),)
+    [call] = called(asked(tools=tools), Behaviour(call=(Called("patch", "*** Begin"),)))
+    assert (call.arguments, call.custom) == ("*** Begin", True)
+    [call] = called(asked(tools=FILES), Behaviour(call=(Called("read", '{"path":'),)))
+    assert call.arguments == '{"path":'
+
+
+def test_what_a_tool_answered_is_said_back() -> None:
+    """Echo of a tool proves that its result arrived; before there is one, other words are said."""
+    behaviour = Behaviour(call=(READ,), echo="tool", tokens=3)
+    request = asked(tools=FILES)
+    result = answered(request, called(request, behaviour), "the word of")
+    assert text_of(result, behaviour) == "the word of read"
+    assert len(text_of(asked(), behaviour).split()) == 3
+    assert text_of(asked(format=Format("json")), behaviour).startswith("{")
 
 
 def test_structured_output_is_valid() -> None:

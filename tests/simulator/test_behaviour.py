@@ -20,6 +20,8 @@ from dragoman.simulator.behaviour import Behaviour, Error
         ({"chunk_size": 0}, "$.chunk_size"),
         ({"tool_calls": "maybe"}, "$.tool_calls"),
         ({"speed": 3}, "speed"),
+        ({"echo": "user"}, "$.echo"),
+        ({"call": [{"arguments": {}}]}, "$.call[0]"),
         ({"error": {"status": 200}}, "$.error.status"),
         ({"faults": [{"kind": "explode"}]}, "$.faults[0].kind"),
         ({"faults": [{"kind": "end"}]}, "needs an at_frame"),

@@ -404,7 +404,7 @@ def test_the_journal_over_http() -> None:
             assert (entry["model"], entry["stream"], entry["query"]) == ("m", True, {"beta": "true"})
             assert (entry["outcome"], entry["status"], entry["tokens"]) == ("completed", 200, 4)
             assert entry["usage"] == {"input": 3, "output": 4}
-            assert 0 <= entry["at_s"] <= entry["ended_at_s"]
+            assert 0 <= entry["at_s"] <= entry["first_at_s"] <= entry["ended_at_s"] < 3600
             summary = await once(simulator, post("/_journal?summary=1", b"", method="GET"))
             assert summary.json["requests"] == 1
             assert summary.json["usage"] == {"input": 3, "output": 4}

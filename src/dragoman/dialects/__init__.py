@@ -28,8 +28,8 @@ from dragoman.core.request import Request
 from dragoman.core.tasks import Embed, Embedded, Ranked, Rerank
 from dragoman.dialects.framing import Frame, Framing
 
-Task = Literal["generate", "count", "embed", "rerank"]
-"""What an endpoint asks for: an answer, the number of input tokens, vectors, or an order of documents."""
+Task = Literal["generate", "count", "embed", "rerank", "relay"]
+"""What is asked for: an answer, the number of input tokens, vectors, an order of documents, or a passage."""
 
 Amend = Callable[[Json], Json]
 """A provider's quirk: rewrites one JSON body or stream chunk into what its dialect says."""

@@ -715,7 +715,7 @@ class _Writer:
         block = write_block(part, f"answer.parts[{event.index}]", self._out)
         if block is None:
             return []
-        self._index, self._tail, kind = event.index, {}, block.get("type", "")
+        self._index, self._tail, kind = event.index, {}, str(block.get("type"))
         self._custom = isinstance(part, ToolCall) and part.custom
         self._refused = self._refused or (isinstance(part, Text) and part.refusal)
         first, field = None, {"text": "text", "thinking": "thinking"}.get(kind, "input")
@@ -728,8 +728,8 @@ class _Writer:
             first = given if isinstance(given, str) else encode(given).decode() if given else ""
             block[field] = "" if field != "input" else {}
         for name, empty in (("signature", ""), ("citations", [])):
-            if block.get(name) and kind in ("thinking", "text"):
-                self._tail[name], block[name] = block[name], empty
+            if (given := block.get(name)) and isinstance(given, type(empty)) and kind in ("thinking", "text"):
+                self._tail[name], block[name] = given, empty
         self._head = b'{"type":"content_block_delta","index":%d,"delta":%s' % (self._count, HEADS[field])
         frames = [_frame("content_block_start", index=self._count, content_block=block)]
         if field == "input" and first is not None:
@@ -754,11 +754,11 @@ class _Writer:
         return frames
 
     def _close(self, event: Close) -> list[Frame]:
+        at = f"answer.parts[{event.index}]"
+        self._out.unsign(event.signature, at)
         if event.index != self._index:
             return []
-        at, self._index = f"answer.parts[{event.index}]", -1
-        tail = {**self._tail, **self._out.own(event.extras, at).rest}
-        self._out.unsign(event.signature, at)
+        self._index, tail = -1, {**self._tail, **self._out.own(event.extras, at).rest}
         if event.signature is not None and event.signature.origin == NAME:
             tail["signature"] = event.signature.data
         if self._held and not tail:

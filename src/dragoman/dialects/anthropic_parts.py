@@ -371,7 +371,7 @@ def write_block(part: Part, at: str, out: Crossing) -> dict[str, Json] | None:
 
 def is_void(block: Mapping[str, Json]) -> bool:
     """Say whether a thinking block is empty: another provider's proof without words."""
-    return block["type"] == "thinking" and not block["thinking"] and not block["signature"]
+    return block.get("type") == "thinking" and not block.get("thinking") and not block.get("signature")
 
 
 # --- USAGE --------------------------------------------------------------------------------------------

@@ -9,17 +9,16 @@ to the gateway in every dialect (:func:`judged`, :func:`delay_s`).
 
 from __future__ import annotations
 
-import math
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NoReturn
 
 import msgspec
 
 from dragoman.core.extras import Extras, Json, Loss, at_home, foreign
 from dragoman.core.failure import Kind, Retry, Source, unsupported
-from dragoman.core.request import Media, Signature
+from dragoman.core.request import Media, Request, Signature
 from dragoman.dialects.fields import decode
 
 BINDING = "binding: "
@@ -33,6 +32,12 @@ MAGIC = {
     "JVBE": "application/pdf",
 }
 """How the base64 text of common types begins."""
+
+
+def says_nothing(request: Request) -> bool:
+    """Say whether `request` gives the model nothing at all: no turn, and nothing that stands for one."""
+    form = request.extras.form if request.extras is not None else ()
+    return not request.messages and not any(word.startswith(BINDING) for word in form)
 
 
 class Crossing:
@@ -119,6 +124,15 @@ def closed(schema: Json) -> Json:
     return done
 
 
+def uncountable(_: Request) -> None:
+    """Write no request to count tokens: the protocol has none."""
+
+
+def uncounted(_: object) -> NoReturn:
+    """Refuse to read or write a count of tokens: the protocol has none."""
+    raise unsupported("this protocol cannot count tokens", "$")
+
+
 VERDICTS: dict[int, tuple[Kind, Source, Retry]] = {
     401: (Kind.UPSTREAM, Source.UPSTREAM, Retry.NEXT),
     402: (Kind.UPSTREAM, Source.UPSTREAM, Retry.NEXT),
@@ -144,6 +158,10 @@ def judged(status: int) -> tuple[Kind, Source, Retry]:
     return Kind.UPSTREAM, Source.UPSTREAM, Retry.AGAIN if status >= 500 else Retry.NEXT
 
 
+LONGEST_S = 365 * 86_400
+"""A delay beyond this is none: nobody waits a year, and infinity is no number of seconds."""
+
+
 def delay_s(headers: Mapping[str, str]) -> float | None:
     """Return how long a provider asks to wait, in seconds; a date would need a clock and is ignored."""
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
@@ -151,7 +169,7 @@ def delay_s(headers: Mapping[str, str]) -> float | None:
             wait = float(headers.get(name, "")) / scale
         except ValueError:
             continue
-        if math.isfinite(wait) and wait >= 0:
+        if 0 <= wait <= LONGEST_S:
             return wait
     return None
 

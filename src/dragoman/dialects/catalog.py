@@ -5,6 +5,7 @@ A new dialect is one module and one line here; the shared tests then apply to it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -37,6 +38,24 @@ MODEL = "{model}"
 """In an endpoint's path: anything, slashes and colons included."""
 
 
+OPENAI = re.compile(r"/openai/(?:v1/)?(?!v1/|deployments/|models(?:/|$))")
+"""OpenAI's paths as Azure's clients spell them (``/openai/v1/...`` or ``/openai/...``), and Groq's the first.
+
+Not so deployments, whose model stands in the path, nor lists of models, where the spelling tells who asks.
+
+https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference, and the SDKs; read 2026-11-21.
+"""
+
+NEIGHBOURS = (
+    ("/v1/messages", "anthropic"),
+    ("/v1beta", "gemini"),
+    ("/upload/v1beta", "gemini"),
+    ("/v2", "cohere"),
+    ("/api", "ollama"),
+)
+"""Whose clients ask below a path; elsewhere it is OpenAI's."""
+
+
 class Doors:
     """Which dialect answers at which path."""
 
@@ -62,6 +81,17 @@ class Doors:
             if named and method == endpoint.method:
                 return dialect, endpoint
         return None
+
+
+def plain(path: str) -> str:
+    """Return `path`, or OpenAI's own path where one of its clients spells it otherwise."""
+    found = OPENAI.match(path)
+    return path if found is None else f"/v1/{path[found.end() :]}"
+
+
+def owner(path: str) -> str:
+    """Return the name of the dialect whose clients may ask at a path nothing is served at."""
+    return next((name for place, name in NEIGHBOURS if f"{path}/".startswith(f"{place}/")), "openai_chat")
 
 
 _DOORS = Doors(DIALECTS.values())

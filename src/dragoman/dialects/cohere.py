@@ -2,6 +2,7 @@
 
 WIRE
     POST /v2/chat                     an answer; server-sent events with ``"stream": true``
+    POST /v2/embed, /v2/rerank        vectors, and an order of documents: ``cohere_tasks``
 
 Read 2026-11-21, below https://docs.cohere.com/: ``reference/chat``, ``reference/chat-stream``,
 ``reference/errors``, ``docs/reasoning``, ``docs/tool-use-overview``, ``docs/structured-outputs``,
@@ -53,8 +54,8 @@ from dragoman.core.request import (
     ToolCall,
     ToolChoice,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
-from dragoman.dialects.border import Crossing, delay_s, hushed, judged, merged
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects.border import Crossing, delay_s, hushed, judged, merged, uncountable, uncounted
 from dragoman.dialects.cohere_parts import (
     NAME,
     is_plan,
@@ -68,6 +69,7 @@ from dragoman.dialects.cohere_parts import (
     write_tool,
     write_usage,
 )
+from dragoman.dialects.cohere_tasks import TASKS
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import SSE, Frame
 
@@ -435,7 +437,7 @@ class _Reader:
             events = self._begin(key)
             self._odd = content
             return events
-        word = "thinking" if content.get("type") == "thinking" or "text" not in content else "text"
+        word = content.get("type") or ("text" if "text" in content else "thinking")
         rest = extras(NAME, {name: v for name, v in content.items() if name not in ("type", word)})
         shell = Text("", extras=rest) if word == "text" else Thinking(extras=rest)
         return [*self._open(key, shell), *self._more(content.get(word), more)]
@@ -525,6 +527,12 @@ def _inside(value: dict[str, Json], name: str | None = None) -> dict[str, Json]:
 # --- ANSWER OUT ---------------------------------------------------------------------------------------
 
 
+def _list(kept: dict[str, Json]) -> list[Json]:
+    """Take the citations off `kept`, if they are a list; what else stands there goes home where it stood."""
+    found: list[Json] = kept.pop("citations") if isinstance(kept.get("citations"), list) else []
+    return found
+
+
 def _write_answer(response: Response, request: Request) -> Reply:  # noqa: ARG001  the protocol's signature
     out = Crossing(NAME)
     whole = out.own(response.extras, "answer")
@@ -545,9 +553,10 @@ def _write_answer(response: Response, request: Request) -> Reply:  # noqa: ARG00
             message.setdefault(field, []).append(block)
     if content or "empty" in own.form:
         message["content"] = content[0]["text"] if "string" in own.form else content
-    if "citations" in kept:
+    if isinstance(kept.get("citations"), list):
         message["citations"] = kept.pop("citations")
-    message |= kept.pop("message", {})
+    if isinstance(kept.get("message"), dict):
+        message |= kept.pop("message")
     body: dict[str, Json] = {"id": response.id, "finish_reason": word, "message": message}
     if response.usage is not None:
         body["usage"] = write_usage(response.usage)
@@ -605,8 +614,9 @@ class _Writer:
             case Start():
                 own = self._out.own(event.extras, "answer")
                 kept = merged(own.quiet, own.rest)
-                self._citations += kept.pop("citations", [])
-                message = {**BEGUN, **kept.pop("message", {})}
+                self._citations += _list(kept)
+                odd = kept.get("message")
+                message = {**BEGUN, **(kept.pop("message") if isinstance(odd, dict) else {})}
                 body = {"id": event.id, "type": "message-start", "delta": {"message": message}, **kept}
                 return [Frame(encode(body), "message-start")]
             case Stop():
@@ -649,7 +659,8 @@ class _Writer:
         text = part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "")
         frames: list[Frame] = []
         if isinstance(part, ToolCall):
-            block["function"]["arguments"] = ""
+            if isinstance(block.get("function"), dict):
+                block["function"]["arguments"] = ""
             frames.append(_frame("tool-call-start", index=place, delta={"message": {"tool_calls": block}}))
         elif kind != "plan":
             block[kind] = ""
@@ -694,7 +705,7 @@ class _Writer:
             return self.fail(failure)
         kept = dict(self._out.own(event.extras, "answer").rest)
         frames: list[Frame] = []
-        for place, citation in enumerate([*self._citations, *kept.pop("citations", [])]):
+        for place, citation in enumerate([*self._citations, *_list(kept)]):
             frames.append(_frame("citation-start", index=place, delta={"message": {"citations": citation}}))
             frames.append(_frame("citation-end", index=place))
         usage = {"usage": write_usage(event.usage)} if event.usage is not None else {}
@@ -759,31 +770,23 @@ def _write_failure(failure: Failure) -> Reply:
     return Reply(failure.http_status, headers, body)
 
 
-def _write_count(request: Request) -> Call | None:  # noqa: ARG001  the protocol's signature
-    return None
-
-
-def _read_count(reply: Reply) -> int:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Cohere's chat cannot count tokens", "$")
-
-
-def _write_counted(tokens: int) -> Reply:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Cohere's chat cannot count tokens", "$")
-
-
 class Cohere:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
     name = NAME
     root = "/v2"
-    endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v2/chat", "generate"),)
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint("POST", "/v2/chat", "generate"),
+        Endpoint("POST", "/v2/embed", "embed"),
+        Endpoint("POST", "/v2/rerank", "rerank"),
+    )
     framing = SSE
-    tasks = Tasks()
+    tasks = TASKS
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
-    write_count = staticmethod(_write_count)
-    read_count = staticmethod(_read_count)
-    write_counted = staticmethod(_write_counted)
+    write_count = staticmethod(uncountable)
+    read_count = staticmethod(uncounted)
+    write_counted = staticmethod(uncounted)
     read_answer = staticmethod(_read_answer)
     write_answer = staticmethod(_write_answer)
     reader = staticmethod(_Reader)

@@ -14,6 +14,7 @@ Also the two JSON borders: :func:`parse` for a client's bytes (strict) and :func
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -206,7 +207,7 @@ def parse(body: bytes) -> dict[str, Json]:
     except msgspec.MsgspecError as error:
         raise invalid(f"the body is not a valid JSON object: {_reason(body, error)}", "$") from None
     if len(keys) != len(value):
-        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
         raise invalid("the key is given twice", f"$.{_Key(twice)[:64]}")
     if _too_deep(body, value):
         raise invalid(f"the JSON nests deeper than {MAX_DEPTH} levels", "$")

@@ -5,6 +5,7 @@ WIRE
     POST /v1beta/models/{model}:streamGenerateContent?alt=sse     server-sent events
     POST /v1beta/models/{model}:streamGenerateContent             one JSON array, streamed
     POST /v1beta/models/{model}:countTokens                       ``{"totalTokens": n}``
+    POST /v1beta/models/{model}:embedContent, :batchEmbedContents    vectors: ``gemini_tasks``
     and the same below /v1, and for tunedModels/{model}
 
 Read 2026-11-21: the types and converters of the Python SDK 3.4, which says what each field means, and
@@ -39,7 +40,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from typing import Literal
-from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -62,7 +62,7 @@ from dragoman.core.request import (
     ToolChoice,
     ToolResult,
 )
-from dragoman.dialects import Call, Dialect, Endpoint, Reply, Tasks
+from dragoman.dialects import Call, Dialect, Endpoint, Reply, Task
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import SSE
@@ -70,6 +70,7 @@ from dragoman.dialects.gemini_failure import is_error, read_failure, write_failu
 from dragoman.dialects.gemini_parts import (
     NAME,
     Ids,
+    address,
     json_schema,
     left,
     over,
@@ -77,10 +78,13 @@ from dragoman.dialects.gemini_parts import (
     read_part,
     read_tools,
     remains,
+    resource,
     respelt,
     settle,
     spelling,
+    target,
     unsettle,
+    whole_number,
     write_part,
     write_tools,
     write_usage,
@@ -95,6 +99,7 @@ from dragoman.dialects.gemini_stream import (
     write_block,
     write_stop,
 )
+from dragoman.dialects.gemini_tasks import TASKS
 
 OPENING = "Begin."
 """The user's first turn, where a conversation has none."""
@@ -130,7 +135,7 @@ Entry = tuple[str, Message]
 
 
 def _read_request(call: Call) -> Request:
-    model, method = _target(call.path)
+    model, method = target(call.path)
     body, form = settle(call.body)
     fields = Fields(body, strict=True)
     if method == "countTokens":
@@ -153,14 +158,14 @@ def _read_request(call: Call) -> Request:
         sampling=Sampling(
             config.number("temperature", least=0, most=2),
             config.number("topP", least=0, most=1),
-            _whole(config, "topK", least=0),
+            whole_number(config, "topK", least=0),
             config.number("frequencyPenalty"),
             config.number("presencePenalty"),
-            _whole(config, "seed"),
+            whole_number(config, "seed"),
         ),
         stop=_strings(config, "stopSequences"),
-        max_output=_whole(config, "maxOutputTokens", least=0),
-        candidates=_whole(config, "candidateCount", least=1),
+        max_output=whole_number(config, "maxOutputTokens", least=0),
+        candidates=whole_number(config, "candidateCount", least=1),
         stream=method == "streamGenerateContent",
         tier=TIERS.get((tier or "").lower(), tier),
     )
@@ -171,16 +176,6 @@ def _read_request(call: Call) -> Request:
         quiet["generationConfig"] = {"responseModalities": config.rest.pop("responseModalities")}
     fields.leave("generationConfig", config)
     return msgspec.structs.replace(request, extras=extras(NAME, fields.rest, form, quiet))
-
-
-def _target(path: str) -> tuple[str, str]:
-    """Return the model and the method a path names; the model may hold slashes and colons itself."""
-    head, _, method = unquote(path).rpartition(":")
-    for mark, prefix in (("/models/", ""), ("/tunedModels/", "tunedModels/")):
-        _, found, model = head.partition(mark)
-        if found and model:
-            return prefix + model, method
-    raise invalid("the path must name a model", "$.model")
 
 
 def _enter(fields: Fields, name: str) -> Fields:
@@ -197,14 +192,6 @@ def _listed(fields: Fields, name: str) -> list[Json] | None:
 def _strings(fields: Fields, name: str) -> tuple[str, ...]:
     """Take a list of strings; an empty one stays in the rest."""
     return () if fields.rest.get(name) == [] else fields.strings(name) or ()
-
-
-def _whole(fields: Fields, name: str, *, least: int | None = None) -> int | None:
-    """Take a whole number, which proto-JSON may write as 40.0."""
-    value = fields.rest.get(name)
-    if isinstance(value, float) and value.is_integer():
-        fields.rest[name] = int(value)
-    return fields.integer(name, least=least)
 
 
 def _read_system(fields: Fields) -> list[Message]:
@@ -283,7 +270,7 @@ def _read_reasoning(config: Fields) -> Reasoning | None:
     inner = _enter(config, "thinkingConfig")
     if not inner.rest:
         return None
-    budget, form = _whole(inner, "thinkingBudget", least=-1), []
+    budget, form = whole_number(inner, "thinkingBudget", least=-1), []
     word, show = inner.text("thinkingLevel"), inner.flag("includeThoughts")
     effort = EFFORTS.get((word or "").upper())
     if word is not None and effort is None:
@@ -307,7 +294,7 @@ def _write_request(request: Request) -> Call:
     body = _write_body(request, out)
     method = "streamGenerateContent" if request.stream else "generateContent"
     query = {"alt": "sse"} if request.stream else {}
-    return Call("POST", _path(request.model, method), query=query, body=body, losses=tuple(out.losses))
+    return Call("POST", address(request.model, method), query=query, body=body, losses=tuple(out.losses))
 
 
 def _write_count(request: Request) -> Call:
@@ -315,16 +302,8 @@ def _write_count(request: Request) -> Call:
     body = _write_body(request, out)
     if "bare" not in at_home(request.extras, NAME).form:
         # The bare form has no place for the system instruction and the tools (SDK 3.4, count_tokens).
-        body = {"generateContentRequest": {"model": _resource(request.model), **body}}
-    return Call("POST", _path(request.model, "countTokens"), body=body, losses=tuple(out.losses))
-
-
-def _resource(model: str) -> str:
-    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
-
-
-def _path(model: str, method: str) -> str:
-    return f"/{quote(_resource(model), safe='/:@')}:{method}"
+        body = {"generateContentRequest": {"model": resource(request.model), **body}}
+    return Call("POST", address(request.model, "countTokens"), body=body, losses=tuple(out.losses))
 
 
 def _write_body(request: Request, out: Crossing) -> dict[str, Json]:
@@ -653,10 +632,12 @@ def _write_counted(tokens: int) -> Reply:
     return Reply(200, body={"totalTokens": tokens})
 
 
-TASKS: tuple[tuple[str, Literal["generate", "count"]], ...] = (
+METHODS: tuple[tuple[str, Task], ...] = (
     ("generateContent", "generate"),
     ("streamGenerateContent", "generate"),
     ("countTokens", "count"),
+    ("embedContent", "embed"),
+    ("batchEmbedContents", "embed"),
 )
 
 
@@ -669,10 +650,10 @@ class Gemini:
         Endpoint("POST", f"/{version}/{kind}/{{model}}:{method}", task)
         for version in ("v1beta", "v1")
         for kind in ("models", "tunedModels")
-        for method, task in TASKS
+        for method, task in METHODS
     )
     framing = SSE
-    tasks = Tasks()
+    tasks = TASKS
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

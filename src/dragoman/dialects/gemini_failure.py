@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dragoman.core.extras import Extras, Json, at_home
 from dragoman.core.failure import Failure, Kind, Retry, Source
 from dragoman.dialects import Reply
-from dragoman.dialects.border import delay_s, judged
+from dragoman.dialects.border import LONGEST_S, delay_s, judged
 from dragoman.dialects.gemini_parts import NAME
 
 STATUSES: dict[Kind, str] = {
@@ -90,7 +90,7 @@ def _retry_delay_s(details: Sequence[Mapping[str, Json]]) -> float | None:
             wait = float(str(entry.get("retryDelay", "")).removesuffix("s"))
         except ValueError:
             continue
-        if math.isfinite(wait) and wait >= 0:
+        if 0 <= wait <= LONGEST_S:
             return wait
     return None
 

@@ -27,6 +27,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, assert_never
+from urllib.parse import quote, unquote
 
 from dragoman.core.extras import Extras, Json, at_home, extras
 from dragoman.core.failure import invalid, unsupported
@@ -71,6 +72,37 @@ YOUTUBE = re.compile(r"https?://((www|m)\.)?(youtube\.com|youtu\.be)/")
 GOOD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 """A function's name (SDK 3.4, FunctionDeclaration, 2026-11-21)."""
 TO_STANDARD, TO_URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
+
+# --- ADDRESSES AND NUMBERS ----------------------------------------------------------------------------
+
+
+def target(path: str) -> tuple[str, str]:
+    """Return the model and the method a path names; the model may hold slashes and colons itself."""
+    head, _, method = unquote(path).rpartition(":")
+    for mark, prefix in (("/models/", ""), ("/tunedModels/", "tunedModels/")):
+        _, found, model = head.partition(mark)
+        if found and model:
+            return prefix + model, method
+    raise invalid("the path must name a model", "$.model")
+
+
+def resource(model: str) -> str:
+    """Return a model's full name."""
+    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+
+def address(model: str, method: str) -> str:
+    """Return the path of a method, below the version."""
+    return f"/{quote(resource(model), safe='/:@')}:{method}"
+
+
+def whole_number(fields: Fields, name: str, *, least: int | None = None) -> int | None:
+    """Take a whole number, which proto-JSON may write as 40.0."""
+    value = fields.rest.get(name)
+    if isinstance(value, float) and value.is_integer():
+        fields.rest[name] = int(value)
+    return fields.integer(name, least=least)
+
 
 # --- SPELLING -----------------------------------------------------------------------------------------
 

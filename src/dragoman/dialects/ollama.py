@@ -3,6 +3,7 @@
 WIRE
     POST /api/chat                    a conversation; the answer has a ``message``
     POST /api/generate                one prompt; the answer has a ``response``
+    POST /api/embed, /api/embeddings  vectors: ``ollama_tasks``
 
 Both stream newline-delimited JSON *by default*; only ``"stream": false`` asks for one object. Read
 2026-11-21: https://docs.ollama.com/api (``chat``, ``generate``, ``streaming``, ``errors``),
@@ -55,8 +56,17 @@ from dragoman.core.request import (
     ToolCall,
     ToolResult,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, Tasks
-from dragoman.dialects.border import BINDING, Crossing, delay_s, hushed, judged, merged
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply
+from dragoman.dialects.border import (
+    BINDING,
+    Crossing,
+    delay_s,
+    hushed,
+    judged,
+    merged,
+    uncountable,
+    uncounted,
+)
 from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.framing import NDJSON, Frame
 from dragoman.dialects.ollama_parts import (
@@ -77,6 +87,7 @@ from dragoman.dialects.ollama_parts import (
     write_turn,
     write_usage,
 )
+from dragoman.dialects.ollama_tasks import TASKS
 
 WHOLE = ("top_k", "seed", "num_predict")
 """Options that are whole numbers; the server takes 40.0 for one."""
@@ -687,18 +698,6 @@ def _write_failure(failure: Failure) -> Reply:
     return Reply(failure.http_status, headers, body)
 
 
-def _write_count(request: Request) -> Call | None:  # noqa: ARG001  the protocol's signature
-    return None
-
-
-def _read_count(reply: Reply) -> int:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Ollama cannot count tokens", "$")
-
-
-def _write_counted(tokens: int) -> Reply:  # noqa: ARG001  the protocol's signature
-    raise unsupported("Ollama cannot count tokens", "$")
-
-
 class Ollama:
     """The codec: the sections above, under the names of the Dialect protocol."""
 
@@ -707,14 +706,16 @@ class Ollama:
     endpoints: tuple[Endpoint, ...] = (
         Endpoint("POST", "/api/chat", "generate"),
         Endpoint("POST", "/api/generate", "generate"),
+        Endpoint("POST", "/api/embed", "embed"),
+        Endpoint("POST", "/api/embeddings", "embed"),
     )
     framing = NDJSON
-    tasks = Tasks()
+    tasks = TASKS
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
-    write_count = staticmethod(_write_count)
-    read_count = staticmethod(_read_count)
-    write_counted = staticmethod(_write_counted)
+    write_count = staticmethod(uncountable)
+    read_count = staticmethod(uncounted)
+    write_counted = staticmethod(uncounted)
     read_answer = staticmethod(_read_answer)
     write_answer = staticmethod(_write_answer)
     reader = staticmethod(_Reader)

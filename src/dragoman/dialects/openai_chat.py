@@ -2,6 +2,7 @@
 
 WIRE
     POST /v1/chat/completions         an answer; server-sent events with ``"stream": true``
+    POST /openai/deployments/{model}/chat/completions   the same at Azure; the path's model is the one meant
 
 Read 2026-11-21: the types of OpenAI's Python SDK 3.52 (``types/chat``), which state the protocol;
 https://developers.openai.com/api/docs/guides/prompt-caching; for OpenRouter https://openrouter.ai/docs/
@@ -35,6 +36,7 @@ change later, End's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -59,7 +61,7 @@ from dragoman.core.request import (
     ToolChoice,
     ToolResult,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter, Tasks
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
 from dragoman.dialects import openai_chat_parts as said
 from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import Fields
@@ -71,11 +73,13 @@ from dragoman.dialects.openai_chat_stream import (
     Writer,
     read_stop,
     read_usage,
+    refusal_of,
     synthetic,
     write_stop,
     write_usage,
 )
 from dragoman.dialects.openai_failure import read_fault, write_fault
+from dragoman.dialects.openai_tasks import TASKS
 from dragoman.dialects.openai_terms import EFFORTS, SHAPE_WORD, SHAPES, effort_of, is_closed, strictly
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -85,6 +89,7 @@ MODES: dict[str, Literal["auto", "none", "required"]] = {
     "required": "required",
     "any": "required",
 }
+DEPLOYMENT = re.compile(r"/deployments/(.+)/chat/completions$")
 MOST_STOPS = 4
 """Stop sequences a request may have (completion_create_params of the SDK, 2026-11-21)."""
 MOVED = "The answer is in the user's next message."
@@ -96,7 +101,8 @@ MOVED = "The answer is in the user's next message."
 def _read_request(call: Call) -> Request:
     fields = Fields(call.body, strict=True)
     form: list[str] = []
-    model = fields.need_text("model")
+    deployment = DEPLOYMENT.search(call.path)
+    model = fields.text("model") if deployment else fields.need_text("model")
     messages = tuple(_read_messages(fields))
     limit = fields.integer("max_completion_tokens", least=1)
     if limit is not None:
@@ -111,7 +117,7 @@ def _read_request(call: Call) -> Request:
         form.append("top_k")
     return Request(
         NAME,
-        model,
+        deployment[1] if deployment else model or "",
         messages,
         tools=tuple(_read_tools(fields)),
         tool_choice=choice,
@@ -577,9 +583,10 @@ def _write_candidate(choice: Choice, out: Crossing) -> dict[str, Json]:
     own = out.own(choice.stop.extras, "answer")
     left = own.rest.get("message")
     message = Extras(NAME, left if isinstance(left, dict) else {}, own.form)
+    spoken = said.write_voice(choice.parts, message, "answer", out, answer=True)
     body: dict[str, Json] = {
         "index": choice.index,
-        "message": said.write_voice(choice.parts, message, "answer", out, answer=True),
+        "message": spoken if spoken.get("refusal") else {**spoken, **refusal_of(choice.stop, out)},
         "finish_reason": write_stop(choice.stop, own, out),
         "logprobs": None,
     }
@@ -596,9 +603,15 @@ class OpenAIChat:
 
     name = NAME
     root = "/v1"
-    endpoints: tuple[Endpoint, ...] = (Endpoint("POST", "/v1/chat/completions", "generate"),)
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint("POST", "/v1/chat/completions", "generate"),
+        Endpoint("POST", "/openai/deployments/{model}/chat/completions", "generate"),
+        Endpoint("POST", "/v1/embeddings", "embed"),
+        Endpoint("POST", "/openai/deployments/{model}/embeddings", "embed"),
+        Endpoint("POST", "/v1/rerank", "rerank"),
+    )
     framing = SSE
-    tasks = Tasks()
+    tasks = TASKS
 
     def read_request(self, call: Call) -> Request:
         """Read a client's request, strictly."""

@@ -424,6 +424,9 @@ def write_voice(
         body.setdefault("refusal", None)
     if calls:
         body["tool_calls"] = calls
+    elif not answer and not out.home and body.keys().isdisjoint(("refusal", "function_call")):
+        # Without calls a message has content, were it empty.
+        body["content"] = body["content"] or ""
     return without(merged(body, everything(own)), own.form)
 
 
@@ -549,11 +552,13 @@ def _filename(name: str | None) -> dict[str, Json]:
 def write_thoughts(thoughts: Sequence[Thinking]) -> dict[str, Json]:
     """Write thinking beside the content, each in its own spelling."""
     body: dict[str, Json] = {}
+    # A client reads the list where there is one, so what stands in it is all there is.
+    listed = any(part.signature and "details" not in at_home(part.extras, NAME).form for part in thoughts)
     for index, part in enumerate(thoughts):
         own = at_home(part.extras, NAME)
         for name in _strings(part, own):
             body[name] = body.get(name, "") + part.text
-        if "details" in own.form or part.signature is not None:
+        if "details" in own.form or listed:
             body.setdefault("reasoning_details", []).append(_detail(part, part.text, index))
     return body
 
@@ -574,7 +579,9 @@ def _detail(part: Thinking, text: str | None, index: int) -> dict[str, Json]:
     elif signature is not None:
         detail["signature"] = signature.data
     if "details" not in own.form and signature is not None:
-        detail |= {"format": FORMATS.get(signature.origin, signature.origin), "index": index}
+        detail["format"] = FORMATS.get(signature.origin, signature.origin)
+    if "details" not in own.form:
+        detail["index"] = index
     return without({**detail, **everything(own)}, own.form)
 
 

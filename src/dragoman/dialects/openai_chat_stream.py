@@ -45,6 +45,7 @@ from dragoman.dialects.openai_chat_parts import (
     write_thoughts,
 )
 from dragoman.dialects.openai_failure import read_fault, write_error
+from dragoman.dialects.openai_terms import REFUSED
 
 REASONS: dict[str, Reason] = {
     "stop": "end",
@@ -67,6 +68,11 @@ REASON_WORD: dict[Reason, str] = {
     "pause": "stop",
     "bad_tool_call": "stop",
     "error": "error",
+}
+NEAREST: dict[Reason, str] = {
+    "context": "told as a limit of tokens",
+    "pause": "the turn is not over, and no word says so",
+    "bad_tool_call": "no word says that a call went wrong",
 }
 NOTHING: tuple[Json, ...] = (None, "", [], {})
 """What says nothing in a stream."""
@@ -188,9 +194,17 @@ def write_stop(stop: Stop, own: Extras, out: Crossing) -> str | None:
         return None
     if stop.sequence is not None and "stop_reason" not in everything(own):
         out.lose("dropped", "answer.stop_sequence", "Chat Completions does not name it")
-    if stop.reason == "pause":
-        out.lose("approximated", "answer.stop", "the turn is not over, and no word says so")
+    if stop.reason in NEAREST and "finish_reason" not in own.rest:
+        out.lose("approximated", "answer.stop", NEAREST[stop.reason])
     return REASON_WORD[stop.reason]
+
+
+def refusal_of(stop: Stop, out: Crossing) -> dict[str, Json]:
+    """Return the words of a refusal that came without any: the finish reason alone is that of a good end."""
+    if stop.reason != "refusal" or (stop.extras is not None and stop.extras.dialect == NAME):
+        return {}
+    out.lose("emulated", "answer.stop", "a refusal has words here")
+    return {"refusal": REFUSED}
 
 
 # --- IN -----------------------------------------------------------------------------------------------
@@ -497,7 +511,18 @@ class _Part:
 class Writer:
     """Writes one stream."""
 
-    __slots__ = ("_asked", "_begun", "_calls", "_envelope", "_once", "_out", "_parts", "losses")
+    __slots__ = (
+        "_asked",
+        "_begun",
+        "_calls",
+        "_envelope",
+        "_once",
+        "_out",
+        "_parts",
+        "_refused",
+        "_unsigned",
+        "losses",
+    )
 
     def __init__(self, request: Request) -> None:
         self._out = Crossing(NAME)
@@ -508,6 +533,9 @@ class Writer:
         self._begun: set[int] = set()
         self._calls: dict[int, int] = {}
         self._parts: dict[int, _Part] = {}
+        self._refused: set[int] = set()
+        self._unsigned: dict[int, str] = {}
+        """The thinking of each choice that no signature has followed yet."""
 
     def feed(self, event: Event) -> list[Frame]:
         """Return the frames that tell `event`. The frames of End include the terminator."""
@@ -580,10 +608,13 @@ class Writer:
         part = self._parts[event.index] = _Part(shell, choice)
         at = f"answer.parts[{event.index}]"
         delta: dict[str, Json] = {}
+        if not isinstance(shell, Thinking):
+            self._unsigned.pop(choice, None)
         match shell:
             case Text():
                 self._out.own(shell.extras, at)
                 field = "refusal" if shell.refusal else "content"
+                self._refused |= {choice} if shell.refusal else set()
                 delta = {field: shell.text} if shell.text else {}
                 self._lead(part, b'{"%s":' % field.encode(), b"}")
             case Thinking():
@@ -636,7 +667,10 @@ class Writer:
         own, shell = self._out.own(event.extras, at), part.shell
         if isinstance(shell, Thinking) and not shell.redacted:
             signed = msgspec.structs.replace(shell, signature=event.signature or shell.signature)
-            text = shell.text + "".join(part.said or ())
+            # To whom the strings are one text, one signed text stands for all of them.
+            text = self._unsigned.pop(part.choice, "") + shell.text + "".join(part.said or ())
+            if signed.signature is None:
+                self._unsigned[part.choice] = text
             return self._delta(part.choice, prove(signed, text, everything(own), event.index))
         if isinstance(shell, ToolCall):
             return self._close_call(part, shell, event, own, at)
@@ -665,6 +699,8 @@ class Writer:
         rest = {
             name: value for name, value in everything(own).items() if name not in odd and value not in NOTHING
         }
+        if event.choice not in self._refused:
+            delta |= refusal_of(event, self._out)
         if finish is not None or rest:
             return self._delta(event.choice, delta, {**rest, "finish_reason": finish})
         return self._delta(event.choice, delta)

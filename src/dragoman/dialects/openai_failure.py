@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dragoman.core.extras import Extras, Json, at_home
 from dragoman.core.failure import Failure, Kind, Retry, Source
 from dragoman.dialects import Reply
-from dragoman.dialects.border import delay_s, judged
+from dragoman.dialects.border import LONGEST_S, delay_s, judged
 
 EXCERPT = 500
 """Characters of a provider's message that are told."""
@@ -190,7 +190,7 @@ def _delay_s(headers: Mapping[str, str]) -> float | None:
     spent = [what for what in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{what}") == "0"]
     names = ("retry-after", *(f"x-ratelimit-reset-{what}" for what in spent))
     waits = [_seconds(headers.get(name, "")) for name in names]
-    return max(filter(None, waits), default=asked)
+    return max((wait for wait in waits if wait and wait <= LONGEST_S), default=asked)
 
 
 def _seconds(text: str) -> float | None:

@@ -47,7 +47,7 @@ from dragoman.core.request import (
     ToolCall,
     ToolChoice,
 )
-from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter, Tasks
+from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
 from dragoman.dialects.border import BINDING, Crossing
 from dragoman.dialects.fields import Fields
 from dragoman.dialects.framing import SSE
@@ -75,6 +75,7 @@ from dragoman.dialects.openai_responses_parts import (
     write_usage,
 )
 from dragoman.dialects.openai_responses_stream import Reader, Writer
+from dragoman.dialects.openai_tasks import TASKS
 from dragoman.dialects.openai_terms import (
     EFFORTS,
     SHAPE_WORD,
@@ -480,7 +481,7 @@ class OpenAIResponses:
         Endpoint("POST", "/v1/responses/input_tokens", "count"),
     )
     framing = SSE
-    tasks = Tasks()
+    tasks = TASKS
     read_request = staticmethod(_read_request)
     write_request = staticmethod(_write_request)
     write_count = staticmethod(_write_count)

@@ -18,6 +18,7 @@ from dragoman.dialects.border import Crossing, judged
 from dragoman.dialects.fields import Fields
 from dragoman.dialects.openai_failure import read_fault
 from dragoman.dialects.openai_responses_parts import MADE, NAME
+from dragoman.dialects.openai_terms import REFUSED
 
 ECHO = frozenset(
     {
@@ -42,8 +43,6 @@ NEAREST = {
     "pause": "told as a limit of tokens",
     "stop_sequence": "no field tells the stop sequence",
 }
-REFUSED = "The model refused to answer."
-"""Stands for the words of a refusal that came without any."""
 INPUT_FAULTS = ("invalid_prompt", "image", "bio_policy", "data_residency_mismatch")
 """Codes of a failed response that are about the request, or parts of them (SDK 3.52, response_error)."""
 

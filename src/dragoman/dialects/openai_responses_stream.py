@@ -186,7 +186,11 @@ class Reader:
                 self._finish_part(strand, value.get("part"), events)
         elif kind == "response.output_text.annotation.added":
             if (strand := self._keyed.get(_key(value, "content"))) is not None:
-                strand.rest.setdefault("annotations", []).append(value.get("annotation"))
+                known = strand.rest.get("annotations")
+                strand.rest["annotations"] = [
+                    *(known if isinstance(known, list) else ()),
+                    value.get("annotation"),
+                ]
         elif kind in ENDED:
             self._end(value.get("response"), events)
         elif kind == "response.failed":
@@ -782,7 +786,8 @@ class Writer:
             return [*frames, self._frame(f"{DELTA[self._kind]}.done", **self._where, **final)]
         shell = entry(part, self._own, text)
         if self._kind == "output_text":
-            for index, annotation in enumerate(shell.get("annotations") or ()):
+            given = shell.get("annotations")
+            for index, annotation in enumerate(given if isinstance(given, list) else ()):
                 more = {"annotation_index": index, "annotation": annotation}
                 frames.append(self._frame("response.output_text.annotation.added", **self._where, **more))
             final["logprobs"] = shell.get("logprobs") or []

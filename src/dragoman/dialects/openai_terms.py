@@ -47,6 +47,8 @@ AUDIO_FORMAT = MappingProxyType(
 BREAKPOINT = "prompt_cache_breakpoint"
 TTL_WORD = MappingProxyType({1800: "30m", 43200: "12h"})
 """Lifetimes of a cache entry, in seconds."""
+REFUSED = "The model refused to answer."
+"""Stands for the words of a refusal that came without any."""
 
 
 def effort_of(budget: int) -> Effort:
@@ -93,7 +95,9 @@ def is_closed(schema: Json) -> bool:
     if not isinstance(schema, dict):
         return True
     if schema.get("type") == "object":
-        properties = schema.get("properties") or {}
-        if schema.get("additionalProperties") is not False or {*properties} - {*schema.get("required", ())}:
+        properties, required = schema.get("properties") or {}, schema.get("required") or []
+        if schema.get("additionalProperties") is not False or not isinstance(required, list):
+            return False
+        if not isinstance(properties, dict) or any(name not in required for name in properties):
             return False
     return all(is_closed(value) for name, value in schema.items() if name not in ("enum", "const", "default"))

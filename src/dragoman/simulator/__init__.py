@@ -18,8 +18,19 @@ the same script and journal over HTTP:
     server.py       the whole
 """
 
-from dragoman.simulator.behaviour import Behaviour, Canned, Counts, Error, Fault
+from dragoman.simulator.behaviour import Behaviour, Called, Canned, Counts, Error, Fault
 from dragoman.simulator.script import Match, Rule, Script
 from dragoman.simulator.server import Simulator
 
-__all__ = ["Behaviour", "Canned", "Counts", "Error", "Fault", "Match", "Rule", "Script", "Simulator"]
+__all__ = [
+    "Behaviour",
+    "Called",
+    "Canned",
+    "Counts",
+    "Error",
+    "Fault",
+    "Match",
+    "Rule",
+    "Script",
+    "Simulator",
+]

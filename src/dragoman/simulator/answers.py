@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, islice
 from random import Random
 
 import msgspec
@@ -37,7 +38,7 @@ from dragoman.core.request import (
     plain_text,
 )
 from dragoman.core.usage import Usage
-from dragoman.simulator.behaviour import Auto, Behaviour, Counts
+from dragoman.simulator.behaviour import Auto, Behaviour, Called, Counts
 from dragoman.simulator.instances import instance
 from dragoman.simulator.validity import Unsatisfiable
 
@@ -155,13 +156,10 @@ def _choice(request: Request, behaviour: Behaviour, rng: Random, choice: int) ->
     passages: list[Passage] = []
     if _thinks(request, behaviour.thinking):
         passages.append(_thinking(request, behaviour, rng))
-    tools = _tools(request, behaviour.tool_calls)
-    if tools:
+    if calls := _calls(request, behaviour, rng):
         if behaviour.text is not None:
             passages.append(_words(behaviour.text, behaviour))
-        calls = 1 if request.parallel_tools is False else behaviour.calls
-        passages += [_call(request, tools[n % len(tools)], behaviour, rng) for n in range(calls)]
-        return passages, Stop(behaviour.stop or "tool_use", choice)
+        return [*passages, *calls], Stop(behaviour.stop or "tool_use", choice)
     passage, reason, sequence = _answer(request, behaviour, rng, sum(part.tokens for part in passages))
     passages.append(passage)
     return passages, Stop(behaviour.stop or reason, choice, sequence)
@@ -186,19 +184,37 @@ def _thinking(request: Request, behaviour: Behaviour, rng: Random) -> Passage:
     return Passage(Thinking(), pieces, tokens, signature)
 
 
-def _tools(request: Request, wish: Auto) -> list[Tool]:
-    """Return the tools to call, none if none is to be called."""
-    choice = request.tool_choice
+def _calls(request: Request, behaviour: Behaviour, rng: Random) -> list[Passage]:
+    """Return the calls to make now, none if none is to be made."""
+    choice, wish = request.tool_choice, behaviour.tool_calls
+    if wish == "never" or (choice is not None and choice.mode == "none"):
+        return []
     tools = [
         tool
         for tool in request.tools
         if isinstance(tool, Tool) and (choice is None or not choice.names or tool.name in choice.names)
     ]
-    if wish == "never" or (choice is not None and choice.mode == "none"):
+    calls = 1 if request.parallel_tools is False else behaviour.calls
+    if behaviour.call:
+        due = islice(_due(request, behaviour.call, {tool.name: tool for tool in tools}), calls)
+        return [_call(request, tool, text, behaviour, rng) for tool, text in due]
+    must = wish == "always" or (choice is not None and choice.mode == "required")
+    if not tools or not (must or (PLEA in last_words(request).casefold() and not _answered(request))):
         return []
-    if wish == "always" or (choice is not None and choice.mode == "required"):
-        return tools
-    return tools if PLEA in last_words(request).casefold() and not _answered(request) else []
+    drawn = (tools[number % len(tools)] for number in range(calls))
+    return [_call(request, tool, None, behaviour, rng) for tool in drawn]
+
+
+def _due(request: Request, calls: tuple[Called, ...], tools: dict[str, Tool]) -> Iterator[tuple[Tool, str]]:
+    """Yield the calls that are not made yet; a client may have respelt the arguments of those that are."""
+    made = Counter(
+        part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)
+    )
+    for call in calls:
+        if made[call.name]:
+            made[call.name] -= 1
+        elif call.name in tools:
+            yield tools[call.name], call.text
 
 
 def _answered(request: Request) -> bool:
@@ -212,11 +228,12 @@ def _answered(request: Request) -> bool:
     return False
 
 
-def _call(request: Request, tool: Tool, behaviour: Behaviour, rng: Random) -> Passage:
+def _call(request: Request, tool: Tool, text: str | None, behaviour: Behaviour, rng: Random) -> Passage:
+    """Return a call; `text`: its arguments, None: drawn to fit the tool's schema."""
     call_id = f"{HABITS.get(request.dialect, OTHER).call}{rng.randbytes(12).hex()}"
-    if tool.custom:
+    if text is None and tool.custom:
         text = "".join(_drawn(rng, 4))
-    else:
+    elif text is None:
         text = _json(
             tool.schema if tool.schema is not None else {"type": "object"}, rng, f"tools.{tool.name}"
         )
@@ -230,21 +247,30 @@ def _answer(
     """Return the text of an answer, and why it ends; `spent` tokens were used up by thinking."""
     limit = None if request.max_output is None else max(0, request.max_output - spent)
     format_ = request.format
-    if behaviour.text is None and not behaviour.echo and format_ is not None and format_.kind != "text":
+    text = _given(request, behaviour)
+    if text is None and format_ is not None and format_.kind != "text":
         schema = format_.schema if format_.kind == "json_schema" else _ANY_OBJECT
         text = _json(schema, rng, "format.schema")
         return Passage(Text(""), _cut(text, behaviour.chunk_size or 8), _fours(text)), "end", None
-    if behaviour.text is None and not behaviour.echo:
+    if text is None:
         tokens = behaviour.tokens if limit is None else min(behaviour.tokens, limit)
         pieces = _regrouped(_drawn(rng, tokens), behaviour.chunk_size)
         return Passage(Text(""), pieces, tokens), "end" if tokens == behaviour.tokens else "length", None
-    text = last_words(request) if behaviour.text is None else behaviour.text
     text, sequence = _stopped(text, request.stop)
     words = _split(text)
     reason: Reason = "stop_sequence" if sequence is not None else "end"
     if limit is not None and len(words) > limit:
         text, sequence, reason = "".join(words[:limit]), None, "length"
     return _words(text, behaviour), reason, sequence
+
+
+def _given(request: Request, behaviour: Behaviour) -> str | None:
+    """Return the text that is to be said, None if it is to be drawn."""
+    if behaviour.text is not None:
+        return behaviour.text
+    if behaviour.echo == "tool":
+        return last_result(request)
+    return last_words(request) if behaviour.echo else None
 
 
 _ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
@@ -329,6 +355,15 @@ def last_words(request: Request) -> str:
         if message.role == "user" and (text := plain_text(message.parts)):
             return text
     return ""
+
+
+def last_result(request: Request) -> str | None:
+    """Return the words a tool answered last; None if none has."""
+    for message in reversed(request.messages):
+        for part in reversed(message.parts):
+            if isinstance(part, ToolResult):
+                return plain_text(part.parts)
+    return None
 
 
 def all_words(request: Request) -> str:

@@ -163,6 +163,19 @@ class Counts(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     reasoning: Count | None = None
 
 
+class Called(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One tool called by its name. Arguments that are a string are sent as they are, valid or not."""
+
+    name: str
+    arguments: Json = {}
+
+    @property
+    def text(self) -> str:
+        """The arguments as a call carries them."""
+        whole = self.arguments
+        return whole if isinstance(whole, str) else msgspec.json.encode(whole).decode()
+
+
 class Behaviour(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What to do with one request.
 
@@ -173,11 +186,13 @@ class Behaviour(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
         chunk_size: Characters of one Append; None: a word.
         frames_per_write: Frames handed to the socket at once; 0: all that are due.
         text: What is said.
-        echo: Say what the user said last.
+        echo: Say what the user said last; ``tool``: what a tool answered last, if one has.
         thinking: ``auto``: if the request asks for it.
         thinking_tokens: Words of thinking.
         tool_calls: ``auto``: if a tool is required, or the last user text says "use the tool" and no
             result has come since.
+        call: Tools to call by name, whatever the user said: in this order, `calls` at a time, each once
+            in a conversation. One that the request does not offer is passed over; none left: words.
         calls: Parallel tool calls at a time.
         stop: Why the answer stops; None: what fits.
         model: The model name told; None: the one asked for.
@@ -194,10 +209,11 @@ class Behaviour(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     chunk_size: Positive | None = None
     frames_per_write: Count = 0
     text: str | None = None
-    echo: bool = False
+    echo: bool | Literal["tool"] = False
     thinking: Auto = "auto"
     thinking_tokens: Count = 8
     tool_calls: Auto = "auto"
+    call: tuple[Called, ...] = ()
     calls: Positive = 1
     stop: Reason | None = None
     model: str | None = None

@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
         assert entry is not None
         self._timer = None
         self._transport.write(performance.whole)
-        entry.first_at_s = self._loop.time()
+        entry.first_at_s = self._journal.since(self._loop.time())
         entry.frames = performance.frames
         entry.tokens = performance.tokens
         entry.usage = performance.usage
@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(data)
         if entry.first_at_s is None:
-            entry.first_at_s = self._loop.time()
+            entry.first_at_s = self._journal.since(self._loop.time())
 
     def _act(self, act: Act) -> None:
         """Do what a fault says, once everything before it is with the kernel."""

@@ -175,6 +175,7 @@ class Journal:
     def __init__(self, *, keep: int = 2_000, bodies: bool = True) -> None:
         self.bodies = bodies
         self.totals = Totals()
+        self.began_at = 0.0
         self._entries: deque[Entry] = deque(maxlen=keep)
         self._open = 0
         self._waiting: list[tuple[Callable[[Journal], bool], Future[None]]] = []
@@ -197,11 +198,15 @@ class Journal:
         """Return one of the entries kept."""
         return self._entries[index]
 
+    def since(self, at_s: float) -> float:
+        """Return a time of the loop's clock as an entry has it: in seconds since the simulator started."""
+        return at_s - self.began_at
+
     def begin(self, at_s: float, method: str, path: str) -> Entry:
         """Enter a request."""
         self.totals.requests += 1
         self._open += 1
-        entry = Entry(self.totals, at_s, method, path)
+        entry = Entry(self.totals, self.since(at_s), method, path)
         self._entries.append(entry)
         if self._waiting:
             self._tell()
@@ -217,7 +222,7 @@ class Journal:
         """Enter how an answer ended. An outcome by script stands, whatever the client does afterwards."""
         if entry.outcome == "open":
             entry.outcome = outcome
-        entry.ended_at_s = at_s
+        entry.ended_at_s = self.since(at_s)
         totals = entry._totals  # noqa: SLF001 - those it was entered in: the journal may have been cleared since
         self._open -= 1
         totals.frames += entry.frames

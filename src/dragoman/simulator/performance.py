@@ -24,10 +24,12 @@ import msgspec
 from dragoman.core.events import Append, End, Event, fold
 from dragoman.core.extras import Json
 from dragoman.core.request import Request
+from dragoman.core.tasks import Embed, Rerank
 from dragoman.core.usage import Usage
 from dragoman.dialects import Dialect
 from dragoman.dialects.fields import decode, encode
 from dragoman.dialects.framing import Frame
+from dragoman.simulator import tasks
 from dragoman.simulator.answers import HABITS, OTHER, compose
 from dragoman.simulator.behaviour import Behaviour, Error, Fault
 from dragoman.simulator.journal import Outcome
@@ -137,6 +139,25 @@ def perform(dialect: Dialect, request: Request, behaviour: Behaviour, mark: byte
     if request.stream:
         return _stream(dialect, request, behaviour, mark)
     return _unary(dialect, request, behaviour, mark)
+
+
+def perform_task(
+    dialect: Dialect, asked: Embed | Rerank, behaviour: Behaviour, *, seed: int = 0
+) -> Performance:
+    """Return the performance of `behaviour` for a task that is answered at once and whole."""
+    if behaviour.reply is not None:
+        return canned(behaviour)
+    mark = tasks.digest(seed, asked)
+    if behaviour.error is not None:
+        return refusal(dialect, behaviour.error, behaviour, mark)
+    reply, usage = tasks.answer(dialect, asked, behaviour, seed=seed)
+    return reply_of(
+        reply.status,
+        {**_marked(dialect, mark), **reply.headers, **behaviour.headers},
+        encode(reply.body if behaviour.patch is None else patched(reply.body, behaviour.patch)),
+        behaviour,
+        usage=usage,
+    )
 
 
 def canned(behaviour: Behaviour) -> Performance:

@@ -16,15 +16,25 @@ import msgspec
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.core.request import Request
+from dragoman.core.tasks import Asked
 from dragoman.dialects import Call, Dialect, Task
 from dragoman.dialects.catalog import DIALECTS, find
 from dragoman.dialects.fields import encode, parse
 from dragoman.simulator import script as scripts
+from dragoman.simulator import tasks
 from dragoman.simulator.answers import EPOCH, all_words, digest, input_tokens
 from dragoman.simulator.behaviour import Behaviour
 from dragoman.simulator.connection import Connection, Received
 from dragoman.simulator.journal import Entry, Journal
-from dragoman.simulator.performance import Performance, canned, head_of, perform, refusal, reply_of
+from dragoman.simulator.performance import (
+    Performance,
+    canned,
+    head_of,
+    perform,
+    perform_task,
+    refusal,
+    reply_of,
+)
 from dragoman.simulator.script import Prompter, Script
 
 REMEMBERED = 256
@@ -66,7 +76,7 @@ class Prepared:
         self.door: Dialect | None = None
         self.dialect: str | None = None
         self.task: Task = "generate"
-        self.request: Request | None = None
+        self.request: Asked | None = None
         self.failure: Failure | None = None
         self.performances: dict[int | None, Performance] = {}
         self._words: str | None = None
@@ -79,19 +89,20 @@ class Prepared:
     @property
     def stream(self) -> bool:
         """Whether a stream is asked for."""
-        return self.request is not None and self.request.stream
+        return isinstance(self.request, Request) and self.request.stream
 
     @property
     def words(self) -> str:
-        """Every word of the conversation; of a request that was not read, its body."""
+        """Every word of the conversation or task; of a request that was not read, its body."""
         if self._words is None:
-            plain = self.request is None
-            self._words = self.body.decode("utf-8", "replace") if plain else all_words(self._need())
+            match self.request:
+                case None:
+                    self._words = self.body.decode("utf-8", "replace")
+                case Request():
+                    self._words = all_words(self.request)
+                case _:
+                    self._words = tasks.all_words(self.request)
         return self._words
-
-    def _need(self) -> Request:
-        assert self.request is not None
-        return self.request
 
 
 class Simulator:
@@ -124,7 +135,6 @@ class Simulator:
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._quiet = asyncio.Event()
-        self._began_at = 0.0
         self.accepted = 0
         self.journal = Journal(keep=keep, bodies=journal_bodies)
 
@@ -140,7 +150,7 @@ class Simulator:
     async def start(self) -> None:
         """Begin to listen. Raises OSError if the port is taken."""
         loop = asyncio.get_running_loop()
-        self._began_at = loop.time()
+        self.journal.began_at = loop.time()
         # TCP_NODELAY is what asyncio and uvloop set on every connection.
         self._server = await loop.create_server(
             lambda: Connection(self, loop), self._host, self.port, backlog=4096
@@ -205,7 +215,7 @@ class Simulator:
                 if len(self._remembered) >= REMEMBERED:
                     del self._remembered[next(iter(self._remembered))]
                 self._remembered[key] = prepared
-        entry = self.journal.begin(at_s - self._began_at, received.method, prepared.path)
+        entry = self.journal.begin(at_s, received.method, prepared.path)
         entry.dialect = prepared.dialect
         entry.model = prepared.model
         entry.stream = prepared.stream
@@ -238,7 +248,8 @@ class Simulator:
                 lines,
                 parse(received.body),
             )
-            prepared.request = prepared.door.read_request(call)
+            codec = prepared.door.tasks.codec(endpoint.task)
+            prepared.request = (codec or prepared.door).read_request(call)
         except Failure as failure:
             prepared.failure = failure
         return prepared
@@ -251,6 +262,8 @@ class Simulator:
         if request is None:
             assert prepared.failure is not None
             return _refused(door, prepared.failure)
+        if not isinstance(request, Request):
+            return perform_task(door, request, behaviour, seed=self._seed)
         mark = digest(self._seed, request)
         try:
             if prepared.task == "generate":
