@@ -68,9 +68,9 @@ async def house(folder: Path, simulator_url: str = "", **settings: str) -> Async
         **settings,
     }
     environ = {name: value for name, value in environ.items() if value}
+    gateway = Gateway(load(environ, folder), load=lambda: load(environ, folder), announce=lambda _: None)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    gateway = Gateway(load(environ, folder), load=lambda: load(environ, folder), announce=lambda _: None)
     server = uvicorn.Server(
         uvicorn.Config(
             App(gateway),

@@ -29,9 +29,11 @@ from dragoman.config.sections import LOCAL_KEY, LOCAL_URL
 from dragoman.core.failure import Failure
 from dragoman.dialects import Call
 from dragoman.exchange import Services, Snapshot
+from dragoman.exchange.stored import Stored
 from dragoman.providers import Provider
 from dragoman.providers.auth import missing
 from dragoman.providers.local import LocalModel
+from dragoman.providers.media import Fetcher
 from dragoman.providers.transport import AiohttpTransport, Transport
 from dragoman.store.sqlite import SqliteStore
 
@@ -80,6 +82,7 @@ class Gateway:
         self._snapshot: Snapshot | None = None
         self._store: SqliteStore | None = None
         self._transport: Transport | None = None
+        self._media: Fetcher | None = None
         self._owner: Owner | None = None
         self._local: LocalModel | None = None
         self._keys: Keys | None = None
@@ -116,6 +119,7 @@ class Gateway:
             open_to_all=not config.keys and loopback.is_loopback(config.server.host),
         )
         self._transport = AiohttpTransport()
+        self._media = Fetcher(config.media)
         await self._start_local()
         self._snapshot = self._build(config)
         self._services = Services(
@@ -123,13 +127,18 @@ class Gateway:
             admit=self._admit,
             ledger=ledger,
             transport=self._transport,
+            media=self._media,
             new_id=lambda: f"req_{secrets.token_hex(12)}",
             now=self._now,
             tick=self._tick,
             chance=self._chance,
             pause=asyncio.sleep,
             complain=_complain,
+            stored=Stored(
+                self._store.responses, config.responses, self._owner, now=self._now, complain=_complain
+            ),
         )
+        self._background(self._services.stored.sweeping())
         if self._load is not None:
             self._watch()
         self._greet(admin)
@@ -137,6 +146,8 @@ class Gateway:
     async def stop(self) -> None:
         """Close everything; what is to be written is written."""
         self.draining = True
+        if self._services is not None:
+            await self._services.stored.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -144,6 +155,8 @@ class Gateway:
             await self._local.stop()
         if self._transport is not None:
             await self._transport.close()
+        if self._media is not None:
+            await self._media.close()
         if self._store is not None:
             await self._store.close()
         if self._owner is not None:
@@ -179,7 +192,7 @@ class Gateway:
         except ConfigError as error:
             log.error("the configuration was not reloaded, the last good one stays:\n%s", error)  # noqa: TRY400
             return False
-        for name in ("data", "server", "store", "keys", "dialects", "local", "pepper"):
+        for name in ("data", "server", "store", "responses", "keys", "dialects", "local", "media", "pepper"):
             if getattr(config, name) != getattr(self.config, name):
                 log.warning("a changed [%s] takes effect at the next start", name)
         self._snapshot = self._build(config)
@@ -209,6 +222,7 @@ class Gateway:
                 {name: self._wanting(row) for name, row in providers.items() if not row.ready}
             ),
             deadlines=config.deadlines,
+            relay=config.relay,
         )
 
     def _resolved(self, row: Provider) -> Provider:

@@ -45,6 +45,16 @@ def test_what_a_web_page_may_send_is_refused(headers: dict[str, str]) -> None:
     assert next(iter(headers)) in caught.value.message.lower()
 
 
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "x-goog-api-key", "api-key"])
+def test_what_a_page_may_not_send_unasked_is_no_pages(name: str) -> None:
+    """An SDK sends a key even where none is needed: it may post files. Host and Origin hold all the same."""
+    upload = {"host": "localhost", "content-type": "multipart/form-data; boundary=x"}
+    check("POST", {**upload, name: "any"})
+    for headers in ({**upload, name: ""}, {**upload, name: "any", "origin": "https://evil.example"}):
+        with pytest.raises(Failure):
+            check("POST", headers)
+
+
 def test_a_local_page_may_ask() -> None:
     """The playground is served from the same origin."""
     check("POST", {**GOOD, "origin": "http://localhost:8080", "sec-fetch-site": "same-origin"})

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
+from dragoman.accounts.grants import RelaySpec
 from dragoman.config.sections import SECTIONS, ServerSpec, read, refuse_unknown, variable, wanted
 from dragoman.config.sources import Sources
 from dragoman.providers.transport import Deadlines
@@ -35,6 +36,17 @@ def test_a_variable_is_text_and_becomes_what_is_wanted(tmp_path: Path) -> None:
     server = read(Sources({**environ, "DRAGOMAN_SERVER_PORT": "82"}, tmp_path), "server", ServerSpec)
     assert server.port == 82
     assert read(Sources({"DRAGOMAN_STORE_SYNC": "full"}, tmp_path), "store", StoreSpec).sync == "full"
+
+
+@pytest.mark.parametrize(("text", "keys"), [("a", ("a",)), (" a, b ,", ("a", "b")), ("*", ("*",))])
+def test_a_list_in_a_variable_has_commas(tmp_path: Path, text: str, keys: tuple[str, ...]) -> None:
+    """In the file it is a list of TOML, and a text there is none."""
+    sources = Sources({"DRAGOMAN_RELAY_KEYS": text}, tmp_path)
+    assert read(sources, "relay", RelaySpec).keys == keys
+    (tmp_path / "dragoman.toml").write_text('[relay]\nkeys = "a,b"\n')
+    sources = Sources({}, tmp_path)
+    assert read(sources, "relay", RelaySpec).keys == ()
+    assert told(sources) == ["dragoman.toml:2: relay.keys must be a list"]
 
 
 def test_the_file_is_typed(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_provider_is_ready_with_its_key(tmp_path: Path) -> None:
     rows = read_catalog(sources(tmp_path, GROQ_API_KEY="gsk"), "").providers
     assert (rows["groq"].key, rows["groq"].ready) == ("gsk", True)
     assert (rows["openrouter"].key, rows["openai"].ready) == ("sk-or", False)
-    assert (rows["ollama"].base_url, rows["ollama"].ready) == ("http://box:11434/v1", True)
+    assert (rows["ollama"].base_url, rows["ollama"].ready) == ("http://box:11434/api", True)
 
 
 def test_an_operators_provider_is_one_table(tmp_path: Path) -> None:

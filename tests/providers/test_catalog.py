@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 
 from dragoman.core.failure import Failure
+from dragoman.core.request import Message, Request, Text
 from dragoman.core.usage import Usage, cost
+from dragoman.dialects.catalog import DIALECTS
 from dragoman.providers import Provider
 from dragoman.providers.catalog import Catalog, catalog, in_environment
+from dragoman.providers.quirks import ANSWER, DIALECT, REQUEST
+from dragoman.providers.upstream import prepare
 
 PROVIDERS = [
     "openai",
+    "openai-responses",
     "anthropic",
     "gemini",
     "groq",
@@ -24,6 +29,7 @@ PROVIDERS = [
     "deepseek",
     "mistral",
     "xai",
+    "xai-responses",
     "together",
     "fireworks",
     "cerebras",
@@ -90,6 +96,98 @@ def test_every_ready_made_row_is_sound(shipped: Catalog) -> None:
         assert not (model.efforts and model.reasoning == "none")
         assert model.max_output is None or model.context is None or model.max_output <= model.context
         assert len({(offer.provider, offer.name) for offer in model.offers}) == len(model.offers)
+
+
+def test_every_rows_quirks_fit_its_dialect(shipped: Catalog) -> None:
+    """A quirk rewrites Chat Completions; on a row of another protocol it would be a mistake."""
+    for row in shipped.providers.values():
+        assert row.dialect in DIALECTS
+        assert row.dialect == DIALECT or not row.quirks, row.name
+    used = {quirk for row in shipped.providers.values() for quirk in row.quirks}
+    assert used == {*REQUEST, *ANSWER}
+
+
+def test_every_base_url_ends_where_its_dialect_begins(shipped: Catalog) -> None:
+    """A dialect appends its own paths to its root; only Chat has servers that are rooted elsewhere."""
+    for row in shipped.providers.values():
+        root = DIALECTS[row.dialect].root
+        if row.dialect != DIALECT:
+            assert row.base_url.endswith(root) or row.base_url_suffix == root, row.name
+        assert not row.base_url_suffix or row.base_url_suffix.endswith(root), row.name
+
+
+NATIVE = [
+    (
+        "gemini",
+        "gemini-2.5-pro",
+        "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent",
+        ("x-goog-api-key", "k"),
+    ),
+    ("cohere", "command-a-03-2025", "https://api.cohere.com/v2/chat", ("authorization", "Bearer k")),
+    ("anthropic", "claude-haiku-4-5", "https://api.anthropic.com/v1/messages", ("x-api-key", "k")),
+    ("openai", "gpt-5.5", "https://api.openai.com/v1/chat/completions", ("authorization", "Bearer k")),
+    ("openai-responses", "gpt-5.5", "https://api.openai.com/v1/responses", ("authorization", "Bearer k")),
+    ("xai-responses", "grok-4.6", "https://api.x.ai/v1/responses", ("authorization", "Bearer k")),
+    (
+        "requesty",
+        "any/model",
+        "https://router.requesty.ai/v1/chat/completions",
+        ("authorization", "Bearer k"),
+    ),
+    ("requesty-anthropic", "any/model", "https://router.requesty.ai/v1/messages", ("x-api-key", "k")),
+]
+
+
+@pytest.mark.parametrize(("name", "model", "url", "signed"), NATIVE)
+def test_a_vendor_is_asked_in_its_own_protocol(
+    shipped: Catalog, name: str, model: str, url: str, signed: tuple[str, str]
+) -> None:
+    """The address, the model's place in it and the credential's header are the vendor's."""
+    row = in_environment(shipped.providers[name], {shipped.providers[name].auth.env[0]: "k"})
+    asked = Request("openai_chat", model, (Message("user", (Text("Hello"),)),))
+    known = shipped.find_model(name, model)
+    prepared = prepare(asked, model=known, provider=row, dialect=DIALECTS[row.dialect])
+    assert prepared is not None
+    assert prepared.url == url
+    assert prepared.headers[signed[0]] == signed[1]
+    assert prepared.losses == ()
+
+
+def test_ollama_is_asked_in_its_own_protocol(shipped: Catalog) -> None:
+    """Without a key, wherever it runs; with one, as ollama.com wants it."""
+    environ = {"OLLAMA_BASE_URL": "http://127.0.0.1:11434"}
+    asked = Request("openai_chat", "gpt-oss:20b", (Message("user", (Text("Hello"),)),))
+    for key in ({}, {"OLLAMA_API_KEY": "k"}):
+        row = in_environment(shipped.providers["ollama"], environ | key)
+        prepared = prepare(asked, model=None, provider=row, dialect=DIALECTS["ollama"])
+        assert row.ready
+        assert prepared is not None
+        assert prepared.url == "http://127.0.0.1:11434/api/chat"
+        assert prepared.headers.get("authorization") == ("Bearer k" if key else None)
+
+
+def test_a_twin_serves_the_same_models_at_the_same_price(shipped: Catalog) -> None:
+    """One service in two protocols: its models are found under either name, and offered under one."""
+    model = shipped.find_model("openai-responses", "gpt-5.5")
+    assert model == shipped.find_model("openai", "gpt-5.5")
+    assert shipped.price("openai-responses", "gpt-5.5") == shipped.price("openai", "gpt-5.5") is not None
+    assert model is not None
+    assert "openai-responses" not in [offer.provider for offer in model.offers]
+    assert shipped.find_model("openai-responses", "nothing") is None
+    assert shipped.price("openai-responses", "nothing") is None
+
+
+def test_a_twins_own_offer_comes_first() -> None:
+    """What an operator says of the twin itself is not overruled by the row it is a twin of."""
+    offers = [
+        {"provider": "openai", "name": "m", "context": 10, "price": {"input": "1", "output": "2"}},
+        {"provider": "openai-responses", "name": "m", "context": 20},
+    ]
+    found = catalog(models={"m": {"offers": offers}})
+    model = found.find_model("openai-responses", "m")
+    assert model is not None
+    assert model.context == 20
+    assert found.price("openai-responses", "m") is None
 
 
 def test_prices_are_exact_and_sane(shipped: Catalog) -> None:
@@ -171,6 +269,12 @@ def test_an_operator_changes_one_field_of_a_row() -> None:
     assert theirs.providers["openai"] == ours.providers["openai"]
 
 
+def test_a_dialect_of_the_operators_own_may_have_quirks() -> None:
+    """It may be Chat Completions in all but name; nobody here can know."""
+    table = {"dialect": "mine", "base_url": "http://127.0.0.1:9/v1", "quirks": ["max_tokens"]}
+    assert catalog(providers={"x": table}).providers["x"].quirks == ("max_tokens",)
+
+
 def test_an_operator_adds_a_provider_and_a_model() -> None:
     """A new provider needs a table and no Python."""
     table = {"dialect": "openai_chat", "base_url": "http://127.0.0.1:9/v1", "keyless": True}
@@ -185,6 +289,18 @@ def test_an_operator_adds_a_provider_and_a_model() -> None:
     ("tables", "at", "says"),
     [
         ({"providers": {"x": {"dialect": "openai_chat", "quirks": ["odd"]}}}, "providers.x.quirks", "odd"),
+        (
+            {"providers": {"x": {"dialect": "gemini", "quirks": ["max_tokens"]}}},
+            "providers.x.quirks",
+            "openai_chat",
+        ),
+        ({"providers": {"x": {"dialect": "gemini", "twin": "nobody"}}}, "providers.x.twin", "nobody"),
+        (
+            {"providers": {"x": {"dialect": "gemini", "twin": "openai-responses"}}},
+            "providers.x.twin",
+            "openai-responses",
+        ),
+        ({"models": {"m": {"lacks": ["wit"]}}}, "models.m.lacks[0]", "wit"),
         ({"providers": {"x": {}}}, "providers.x", "dialect"),
         ({"providers": {"x": {"dialect": 3}}}, "providers.x.dialect", "str"),
         ({"providers": {"groq": {"colour": "red"}}}, "providers.groq", "colour"),
@@ -229,8 +345,13 @@ def test_keys_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("name", "environ", "base_url"),
     [
-        ("ollama", {"OLLAMA_BASE_URL": "http://h:11434"}, "http://h:11434/v1"),
-        ("ollama", {"OLLAMA_BASE_URL": "http://h:11434/v1/"}, "http://h:11434/v1"),
+        ("ollama", {"OLLAMA_BASE_URL": "http://h:11434"}, "http://h:11434/api"),
+        ("ollama", {"OLLAMA_BASE_URL": "http://h:11434/api/"}, "http://h:11434/api"),
+        ("ollama", {"OLLAMA_BASE_URL": "http://h:11434/v1/"}, "http://h:11434/api"),
+        ("gemini", {"GEMINI_BASE_URL": "http://h"}, "http://h/v1beta"),
+        ("gemini", {"GEMINI_BASE_URL": "http://h/v1beta/openai/"}, "http://h/v1beta"),
+        ("cohere", {"COHERE_BASE_URL": "https://api.cohere.ai/compatibility/v1"}, "https://api.cohere.ai/v2"),
+        ("cohere", {"COHERE_BASE_URL": "http://h/v1"}, "http://h/v2"),
         ("ollama", {}, ""),
         (
             "azure",

@@ -16,16 +16,22 @@ from dragoman.core.request import (
     Format,
     Media,
     Message,
+    Opaque,
     Reasoning,
     Request,
     Sampling,
     Text,
     Tool,
+    ToolCall,
+    ToolChoice,
     ToolResult,
 )
-from dragoman.providers import Model, Offer, Provider
+from dragoman.dialects.catalog import DIALECTS
+from dragoman.providers import Lack, Model, Offer, Provider
 from dragoman.providers.catalog import catalog
-from dragoman.providers.fit import BUDGETS, ORDER, Fitted, fit
+from dragoman.providers.fit import ANSWER, Fitted, fit
+from dragoman.providers.mend import Mend
+from dragoman.providers.thinking import BUDGETS, ORDER
 
 HERE = Provider(name="here", dialect="openai_chat")
 ASKED = Request("openai_chat", "m", (Message("user", (Text("Hello"),)),))
@@ -76,6 +82,37 @@ def test_a_model_that_can_do_it_all_changes_nothing() -> None:
 
 
 # ---------------------------------------------------------------------------- refused
+
+
+SEARCH = Opaque("openai_responses", "web_search", {"type": "web_search"})
+
+
+@pytest.mark.parametrize("model", [None, Model(id="m")])
+@pytest.mark.parametrize(
+    "choice", [None, ToolChoice("auto"), ToolChoice("none"), ToolChoice("required", ("f",))]
+)
+def test_a_hosted_tool_on_offer_is_dropped_abroad(model: Model | None, choice: ToolChoice | None) -> None:
+    """An agent offers all it has; what the model is free not to call is left out, and declared."""
+    asked = request(tools=(SEARCH, Tool("f"), SEARCH), tool_choice=choice)
+    result = fit(asked, model, HERE, "openai_chat")
+    assert lost(result) == ["dropped:tools[0]", "dropped:tools[2]"]
+    assert result.request == request(tools=(Tool("f"),), tool_choice=choice)
+    assert fit(asked, model, HERE, "openai_responses") == Fitted(asked)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": (SEARCH,)},
+        {"tools": (SEARCH, Tool("f")), "tool_choice": ToolChoice("required")},
+        {"tools": (SEARCH, Tool("f")), "tool_choice": ToolChoice("required", ("web_search",))},
+        {"tools": (SEARCH, Tool("f")), "tool_choice": ToolChoice("auto", ("f", "web_search"))},
+    ],
+)
+def test_a_hosted_tool_that_is_asked_for_stays(more: dict[str, Any]) -> None:
+    """Nothing else would be what was asked: the dialect refuses it, with its path."""
+    asked = request(**more)
+    assert fitted(asked) == Fitted(asked)
 
 
 @pytest.mark.parametrize("kind", ["image", "audio", "video", "document"])
@@ -358,7 +395,7 @@ def test_a_schema_becomes_json_and_words() -> None:
 @pytest.mark.parametrize("shape", [Format("json"), Format("json_schema", SCHEMA)])
 def test_a_shape_becomes_words_alone_where_there_is_no_mode(shape: Format) -> None:
     """The model is asked as clearly as words can; that it is only words is declared."""
-    result = fitted(request(format=shape), formats=())
+    result = fitted(request(format=shape), formats=(), tools=False)
     assert result.request.format is None
     assert result.request.messages[0].role == "system"
     assert lost(result) == ["emulated:format"]
@@ -368,6 +405,208 @@ def test_json_is_not_promised_by_a_schema_mode() -> None:
     """Claude is held to schemas only; plain JSON is asked of it in words."""
     result = fitted(request(format=Format("json")), "anthropic", formats=("json_schema",))
     assert (result.request.format, lost(result)) == (None, ["emulated:format"])
+
+
+OF_SCHEMA = Format("json_schema", SCHEMA, name="x", strict=True)
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai_chat", "openai_responses", "gemini", "cohere"])
+def test_a_schema_becomes_a_tool_the_model_must_call(dialect: str) -> None:
+    """Its arguments are the answer; that the answer has to be mended goes with the request."""
+    result = fitted(request(format=OF_SCHEMA, max_output=9), dialect, formats=())
+    [tool] = result.request.tools
+    assert isinstance(tool, Tool)
+    assert (tool.name, tool.schema) == (ANSWER, SCHEMA)
+    assert result.request.tool_choice == ToolChoice("required")
+    assert result.request.format is None
+    assert result.request.messages == ASKED.messages
+    assert (lost(result), result.mend) == (["emulated:format"], Mend(called=True))
+
+
+PREFILLED = (*ASKED.messages, Message("assistant", (Text("{"),)))
+THOUGHTFUL = Reasoning(enabled=True, budget=2048)
+
+WORDS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    ("tools of its own", "anthropic", {"tools": (Tool("f"),)}, {}),
+    ("no tools", "anthropic", {}, {"tools": False}),
+    ("tools it is free to call", "cohere", {}, {"lacks": ("forced_tools",)}),
+    ("no choice of tools", "ollama", {}, {}),
+    ("manual thinking", "anthropic", {"reasoning": THOUGHTFUL}, {"reasoning": "budget"}),
+    ("an answer begun", "anthropic", {"messages": PREFILLED}, {}),
+    ("a list", "anthropic", {"format": Format("json_schema", {"type": "array"})}, {}),
+    ("a JSON mode", "openai_chat", {}, {"formats": ("json",)}),
+]
+
+
+@pytest.mark.parametrize(("why", "dialect", "asked", "row"), WORDS, ids=[row[0] for row in WORDS])
+def test_a_schema_becomes_words_where_a_tool_would_cost_more(
+    why: str, dialect: str, asked: dict[str, Any], row: dict[str, Any]
+) -> None:
+    """A tool is for whom nothing else is lost by it."""
+    model = {"formats": (), "max_output": 8192, **row}
+    result = fitted(request(dialect, **{"format": OF_SCHEMA, **asked}), dialect, **model)
+    assert result.request.tools == asked.get("tools", ()), why
+    assert result.request.messages[0].role == "system"
+    assert (lost(result), result.mend) == (["emulated:format"], Mend())
+
+
+def test_a_format_beside_tools_becomes_words_where_the_two_do_not_go_together() -> None:
+    """Gemini 2.5 and Cohere take one or the other; without tools nothing is emulated."""
+    alone = fitted(request(format=OF_SCHEMA), lacks=("format_with_tools",))
+    assert alone == Fitted(request(format=OF_SCHEMA))
+    beside = fitted(request(format=OF_SCHEMA, tools=(Tool("f"),)), lacks=("format_with_tools",))
+    assert beside.request.format is None
+    assert beside.request.tools == (Tool("f"),)
+    assert lost(beside) == ["emulated:format"]
+
+
+def test_what_the_provider_lacks_holds_for_models_without_a_row() -> None:
+    """A provider's own limit needs no row of the model."""
+    cohere = catalog().providers["cohere"]
+    asked = request(format=OF_SCHEMA, tools=(Tool("f"),))
+    assert lost(fit(asked, None, cohere, "cohere")) == ["emulated:format"]
+    with pytest.raises(Failure) as caught:
+        fit(request(candidates=2), None, catalog().providers["groq"], "openai_chat")
+    assert (caught.value.kind, caught.value.at) == (Kind.UNSUPPORTED, "candidates")
+
+
+# ---------------------------------------------------------------------------- the choice of a tool
+
+F, G = Tool("f"), Tool("g")
+HOSTED = Opaque("openai_chat", "web_search", {"type": "web_search"})
+
+CHOICES: list[tuple[ToolChoice, tuple[Lack, ...], tuple[Any, ...], ToolChoice | None, list[str]]] = [
+    (ToolChoice("required"), (), (F, G), ToolChoice("required"), []),
+    (ToolChoice("required", ("f",)), (), (F, G), ToolChoice("required", ("f",)), []),
+    (ToolChoice("required"), ("named_tools",), (F, G), ToolChoice("required"), []),
+    (
+        ToolChoice("required", ("f",)),
+        ("named_tools",),
+        (F,),
+        ToolChoice("required"),
+        ["approximated:tool_choice"],
+    ),
+    (ToolChoice("auto", ("f",)), ("named_tools",), (F,), ToolChoice("auto"), ["approximated:tool_choice"]),
+    (ToolChoice("required"), ("forced_tools",), (F, G), None, ["approximated:tool_choice"]),
+    (ToolChoice("required", ("f",)), ("forced_tools",), (F,), None, ["approximated:tool_choice"]),
+    (ToolChoice("none"), ("forced_tools",), (), None, ["emulated:tool_choice"]),
+    (ToolChoice("none"), ("named_tools",), (F, G), ToolChoice("none"), []),
+    (ToolChoice("auto"), ("forced_tools",), (F, G), ToolChoice("auto"), []),
+]
+
+
+@pytest.mark.parametrize(("choice", "lacks", "tools", "left", "losses"), CHOICES)
+def test_a_choice_that_cannot_be_made_is_left_to_the_model(
+    choice: ToolChoice,
+    lacks: tuple[Lack, ...],
+    tools: tuple[Any, ...],
+    left: ToolChoice | None,
+    losses: list[str],
+) -> None:
+    """As near as the tools on offer can bring it, and declared."""
+    result = fitted(request(tools=(F, G), tool_choice=choice), lacks=lacks)
+    assert (result.request.tools, result.request.tool_choice) == (tools, left)
+    assert lost(result) == losses
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_refused() -> None:
+    """With nothing left to offer the request would be another one."""
+    asked = request(tools=(F, HOSTED), tool_choice=ToolChoice("required", ("web_search",)))
+    with pytest.raises(Failure) as caught:
+        fitted(asked, lacks=("named_tools",))
+    assert caught.value.at == "$.tool_choice"
+
+
+def test_several_answers_are_refused_where_there_is_one() -> None:
+    """One where two were asked is another shape of answer; one is what everybody gives."""
+    assert fitted(request(candidates=1), lacks=("candidates",)).losses == ()
+    assert fitted(request(candidates=2)).losses == ()
+    with pytest.raises(Failure) as caught:
+        fitted(request(candidates=2), lacks=("candidates",))
+    assert (caught.value.kind, caught.value.retry) == (Kind.UNSUPPORTED, Retry.NEXT)
+
+
+# ---------------------------------------------------------------------------- the last turn
+
+PREFILLS = [
+    ("openai_chat", "anthropic", (), []),
+    ("anthropic", "gemini", (), []),
+    ("anthropic", "openai_chat", (), ["approximated:messages[1]"]),
+    ("gemini", "openai_responses", (), ["approximated:messages[1]"]),
+    ("ollama", "openai_chat", (), ["approximated:messages[1]"]),
+    ("ollama", "cohere", (), []),
+    ("openai_chat", "openai_responses", (), []),
+    ("anthropic", "anthropic", ("prefill",), []),
+    ("openai_chat", "anthropic", ("prefill",), None),
+    ("anthropic", "gemini", ("prefill",), None),
+]
+
+
+@pytest.mark.parametrize(("heard", "speaks", "lacks", "losses"), PREFILLS)
+def test_an_answer_begun_is_continued_answered_or_refused(
+    heard: str, speaks: str, lacks: tuple[Lack, ...], losses: list[str] | None
+) -> None:
+    """Continued where that is what it means, declared where it is not, refused where it is a 400."""
+    asked = request(heard, messages=PREFILLED, max_output=9)
+    if losses is not None:
+        assert lost(fitted(asked, speaks, lacks=lacks)) == losses
+        return
+    with pytest.raises(Failure) as caught:
+        fitted(asked, speaks, lacks=lacks)
+    assert (caught.value.kind, caught.value.at) == (Kind.UNSUPPORTED, "$.messages[1]")
+
+
+def test_a_turn_that_ends_in_a_call_is_no_beginning() -> None:
+    """Nor is one the provider paused in its own tools."""
+    for part in (ToolCall("c", "f", "{}"), HOSTED):
+        messages = (*ASKED.messages, Message("assistant", (Text("x"), part)))
+        asked = request("gemini", messages=messages)
+        assert fitted(asked, lacks=("prefill",)).losses == ()
+
+
+def test_older_claude_does_not_think_about_an_answer_begun() -> None:
+    """The two together are a 400; at home that is the client's own affair."""
+    model: dict[str, Any] = {"reasoning": "budget", "max_output": 64_000}
+    asked = request(messages=PREFILLED, reasoning=Reasoning(effort="high"))
+    result = fitted(asked, "anthropic", **model)
+    assert (result.request.reasoning, lost(result)) == (None, ["dropped:reasoning"])
+    home = request("anthropic", messages=PREFILLED, reasoning=THOUGHTFUL, max_output=9000)
+    assert fitted(home, "anthropic", **model) == Fitted(home)
+
+
+# ---------------------------------------------------------------------------- stop sequences
+
+SIX = ("a", "b", "c", "d", "e", "f")
+
+STOPPED: list[tuple[tuple[str, str], tuple[str, ...], tuple[Lack, ...], tuple[str, ...], tuple[str, ...]]] = [
+    (("anthropic", "openai_chat"), SIX, (), SIX[:4], SIX[4:]),
+    (("anthropic", "gemini"), SIX, (), SIX[:5], SIX[5:]),
+    (("anthropic", "cohere"), SIX, (), SIX[:5], SIX[5:]),
+    (("openai_chat", "openai_responses"), ("a",), (), (), ("a",)),
+    (("openai_chat", "ollama"), SIX, (), SIX, ()),
+    (("openai_chat", "anthropic"), ("a", "\n"), (), ("a",), ("\n",)),
+    (("anthropic", "openai_chat"), ("a", ""), (), ("a", ""), ()),
+    (("anthropic", "openai_responses"), ("a", ""), (), (), ("a",)),
+    (("openai_chat", "openai_chat"), SIX, (), SIX, ()),
+    (("openai_chat", "openai_chat"), ("a", "b"), ("stop",), (), ("a", "b")),
+]
+
+
+@pytest.mark.parametrize(("pair", "stops", "lacks", "sent", "cut"), STOPPED)
+def test_the_gateway_cuts_where_the_provider_would_not_stop(
+    pair: tuple[str, str],
+    stops: tuple[str, ...],
+    lacks: tuple[Lack, ...],
+    sent: tuple[str, ...],
+    cut: tuple[str, ...],
+) -> None:
+    """As many as are taken are sent, the others are left to the gateway; at home all are sent."""
+    heard, speaks = pair
+    result = fitted(request(heard, stop=stops, max_output=9), speaks, lacks=lacks)
+    assert (result.request.stop, result.mend) == (sent, Mend(stops=cut))
+    assert lost(result) == (["emulated:stop"] if cut else [])
+    unknown = fit(request(heard, stop=stops), None, msgspec.structs.replace(HERE, lacks=lacks), speaks)
+    assert (unknown.request.stop, unknown.mend) == (sent, Mend(stops=cut))
 
 
 def test_plain_text_needs_no_mode() -> None:
@@ -402,12 +641,28 @@ def test_every_shipped_model_can_be_fitted() -> None:
         max_output=10**6,
         reasoning=Reasoning(effort="xhigh"),
         format=Format("json_schema", SCHEMA),
+        stop=SIX,
         messages=(Message("system", (Text("s"),)), *ASKED.messages),
     )
-    for model, dialect in itertools.product(shipped.models.values(), ("openai_chat", "anthropic")):
+    for model, dialect in itertools.product(shipped.models.values(), DIALECTS):
         for offer in model.offers:
             provider = shipped.providers[offer.provider]
             once = fit(asked, model, provider, dialect)
             again = fit(once.request, model, provider, dialect)
             assert again.losses == (), (model.id, dialect)
             assert again.request == once.request, (model.id, dialect)
+
+
+def test_every_shipped_target_can_be_asked() -> None:
+    """What fit makes of a full request, the provider's own codec can write."""
+    shipped = catalog()
+    asked = request(
+        sampling=HOT,
+        reasoning=Reasoning(effort="max"),
+        format=Format("json_schema", {**SCHEMA, "required": ["a"], "additionalProperties": False}),
+        stop=SIX,
+    )
+    for (name, _), model in shipped.targets.items():
+        provider = shipped.providers[name]
+        done = fit(asked, model, provider, provider.dialect)
+        assert DIALECTS[provider.dialect].write_request(done.request).body, (name, model.id)

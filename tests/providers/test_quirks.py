@@ -51,6 +51,8 @@ def used(completion: int, reasoning: int) -> dict[str, Any]:
     return {"usage": {**counts, "completion_tokens_details": details}}
 
 
+FORCED = {"tool_choice": "required", "thinking": {"type": "disabled"}}
+
 REQUESTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("max_tokens", {"max_completion_tokens": 5}, {"max_tokens": 5}),
     ("max_tokens", {"max_completion_tokens": 5, "max_tokens": 6}, {"max_tokens": 6}),
@@ -106,8 +108,12 @@ REQUESTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         sent({"role": "user", "name": "ann", "content": "x"}, {"role": "tool", "name": "f", "content": "y"}),
         sent({"role": "user", "content": "x"}, {"role": "tool", "name": "f", "content": "y"}),
     ),
-    ("ollama_ignores", {"tool_choice": "none", "tools": [1]}, {}),
-    ("ollama_ignores", {"tool_choice": "required", "tools": [1], "n": 2, "user": "u"}, {"tools": [1]}),
+    ("no_tier", {"service_tier": "flex", "top_p": 1}, {"top_p": 1}),
+    ("groq_tier", {"service_tier": "default"}, {"service_tier": "on_demand"}),
+    ("groq_tier", {"service_tier": "priority"}, {}),
+    ("deepseek_forced_tools", {"tool_choice": "required"}, FORCED),
+    ("deepseek_forced_tools", {"tool_choice": "required", "reasoning_effort": "high"}, FORCED),
+    ("deepseek_sampling", {"temperature": 0, "presence_penalty": 1, "top_p": 0.9}, {"top_p": 0.9}),
     (
         "mistral_fields",
         {"model": "m", "user": "u", "store": True, "safe_prompt": True},
@@ -183,6 +189,13 @@ UNTOUCHED: list[tuple[str, dict[str, Any]]] = [
     ("deepseek_thinking", sent({**SAID, "reasoning_content": "Hm."})),
     ("deepseek_thinking", sent(SAID, thinking={"type": "disabled"})),
     ("deepseek_thinking", {"reasoning_effort": "high"}),
+    ("groq_tier", {"service_tier": "flex"}),
+    ("groq_tier", {"model": "m"}),
+    ("deepseek_forced_tools", FORCED),
+    ("deepseek_forced_tools", {"tool_choice": "required", "reasoning_effort": "none"}),
+    ("deepseek_forced_tools", {"tool_choice": "auto", "reasoning_effort": "high"}),
+    ("deepseek_sampling", {"temperature": 0, "thinking": {"type": "disabled"}}),
+    ("deepseek_sampling", {"temperature": 0, "reasoning_effort": "none"}),
     ("groq_reasoning", {"model": "openai/gpt-oss-20b", "reasoning_effort": "high"}),
     ("groq_reasoning", {"model": "qwen/qwen3-32b", "reasoning_effort": "none"}),
     ("groq_reasoning", {"model": "qwen/qwen3-32b", "include_reasoning": False}),
@@ -369,13 +382,13 @@ def test_answer_quirks_become_one_function_or_none() -> None:
             ["dropped:logprobs", "dropped:top_logprobs"],
         ),
         (("no_logprobs",), {"logprobs": False}, []),
-        (
-            ("ollama_ignores",),
-            {"n": 2, "tool_choice": "required"},
-            ["dropped:candidates", "dropped:tool_choice"],
-        ),
-        (("ollama_ignores",), {"n": 1, "tool_choice": "none", "tools": [1], "user": None}, []),
-        (("ollama_ignores",), {"tool_choice": "auto", "parallel_tool_calls": True}, []),
+        (("no_tier",), {"service_tier": "flex"}, ["dropped:tier"]),
+        (("no_tier",), {"service_tier": "auto"}, []),
+        (("groq_tier",), {"service_tier": "priority"}, ["dropped:tier"]),
+        (("groq_tier",), {"service_tier": "default"}, []),
+        (("deepseek_forced_tools",), {"tool_choice": "required"}, ["dropped:reasoning"]),
+        (("deepseek_sampling",), {"temperature": 0.3, "top_p": 1}, ["dropped:temperature"]),
+        (("deepseek_sampling",), {"temperature": 1, "frequency_penalty": 0}, []),
         (("random_seed", "mistral_fields"), {"seed": 1, "user": "u"}, ["dropped:user"]),
         (("max_tokens", "no_stream_options"), {"max_completion_tokens": 1, "stream_options": {"a": 1}}, []),
         (("no_names",), sent({"role": "user", "name": "ann", "content": "x"}), ["dropped:messages.name"]),
@@ -394,3 +407,13 @@ def test_shipped_rows_declare_what_they_drop() -> None:
     groq = msgspec.structs.replace(catalog().providers["groq"], key="k")
     (loss,) = losses(groq, sent({"role": "user", "content": "x"}, logit_bias={"1": 2}))
     assert (loss.how, loss.at, loss.why) == ("dropped", "logit_bias", "groq does not take it")
+
+
+def test_deepseek_is_asked_to_think_or_to_call_but_not_both() -> None:
+    """In the row's order: the choice of a tool turns thinking off, and then sampling is heeded."""
+    row = catalog().providers["deepseek"]
+    body = sent(SAID, tool_choice="required", temperature=0.3)
+    amended = amend_request(row, body)
+    assert (amended["thinking"], amended["temperature"]) == ({"type": "disabled"}, 0.3)
+    assert "reasoning_content" not in amended["messages"][0]
+    assert [str(loss) for loss in losses(row, body)] == ["dropped:reasoning"]

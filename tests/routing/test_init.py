@@ -70,6 +70,37 @@ def test_a_name_nobody_can_answer_is_refused_with_what_to_do(name: str, said: st
     assert said in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("careful:latest", "local/smollm2-135m"),
+        ("claude-x:latest", "openrouter/anthropic/claude-x"),
+        ("openrouter/anthropic/claude-x:latest", "openrouter/anthropic/claude-x"),
+        ("openrouter/llama3:latest", "openrouter/llama3:latest"),
+        ("openrouter/anthropic/claude-x:free", "openrouter/anthropic/claude-x:free"),
+    ],
+)
+def test_ollamas_default_tag_is_no_other_model(name: str, target: str) -> None:
+    """It is taken away where the name without it is known, and left to a provider whose name it may be."""
+    assert [str(found) for found in TABLE.resolve(name).targets] == [target]
+
+
+def test_a_name_that_has_the_default_tag_of_its_own_keeps_it() -> None:
+    """A route, an offer and a listed target called so are found before any other."""
+    tagged = Target("local", "llama3:latest")
+    table = Table(
+        routes={"mine": RouteSpec(("local/other",)), "mine:latest": RouteSpec(("local/this",))},
+        offers={"llama3:latest": (tagged,), "llama3": (Target("local", "llama3"),)},
+        ready=frozenset({"local"}),
+        waiting={},
+    )
+    assert table.resolve("mine:latest").targets == (Target("local", "this"),)
+    assert table.resolve("llama3:latest").targets == (tagged,)
+    assert table.resolve("local/llama3:latest").targets == (tagged,)
+    with pytest.raises(Failure):
+        table.resolve("nobody:latest")
+
+
 def test_names_lists_what_can_be_answered_now_and_each_once() -> None:
     """Routes come first; a route that shadows a catalogue model is not listed twice."""
     assert TABLE.names() == ["fast", "careful", "gpt-4o", "claude-x"]

@@ -13,6 +13,9 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.store import database
 from dragoman.store.database import APPLICATION_ID, StoreSpec, failure, is_outage, open_database
 
+KNOWN = len(database._scripts())
+"""The newest schema."""
+
 
 def opened(path: Path, spec: StoreSpec | None = None) -> int:
     """Open and close a database; return its schema's number."""
@@ -35,7 +38,7 @@ def refused(path: Path) -> str:
 def test_a_new_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     """The first start makes the folder and a file nobody else can read, in write-ahead mode."""
     path = tmp_path / "new" / "folder" / "dragoman.db"
-    assert opened(path) == 1
+    assert opened(path) == KNOWN
     assert path.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(path)) as plain:
         assert plain.execute("pragma journal_mode").fetchone() == ("wal",)
@@ -53,6 +56,22 @@ def test_the_setting_decides_what_a_commit_survives(tmp_path: Path, sync: str, l
         connection.close()
 
 
+def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
+    """The words of a deleted row are not left in the file's free pages."""
+    path, words = tmp_path / "x.db", "a word nobody may find again " * 1000
+    connections = open_database(path, StoreSpec())
+    writing = connections.writing
+    assert writing.execute("pragma secure_delete").fetchone() == (1,)
+    writing.execute("insert into setting values ('a', ?)", (words,))
+    writing.execute("pragma wal_checkpoint(truncate)")
+    assert b"nobody may find" in path.read_bytes()
+    writing.execute("delete from setting where name = 'a'")
+    writing.execute("pragma wal_checkpoint(truncate)")
+    assert b"nobody may find" not in path.read_bytes()
+    for connection in connections:
+        connection.close()
+
+
 def test_the_reading_connection_cannot_write(tmp_path: Path) -> None:
     """A bug in a report cannot change the ledger."""
     connections = open_database(tmp_path / "x.db", StoreSpec())
@@ -66,7 +85,7 @@ def test_openers_at_the_same_instant_migrate_once(tmp_path: Path) -> None:
     """Eight that start together on a new file all get it, migrated."""
     path = tmp_path / "x.db"
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(opened, [path] * 8)) == [1] * 8
+        assert list(threads.map(opened, [path] * 8)) == [KNOWN] * 8
 
 
 def test_f49_a_newer_file_is_refused(tmp_path: Path) -> None:
@@ -75,7 +94,7 @@ def test_f49_a_newer_file_is_refused(tmp_path: Path) -> None:
     opened(path)
     with closing(sqlite3.connect(path)) as plain:
         plain.execute("pragma user_version = 99")
-    assert "newer Dragoman (schema 99, this one knows 1)" in refused(path)
+    assert f"newer Dragoman (schema 99, this one knows {KNOWN})" in refused(path)
 
 
 def test_f49_somebody_elses_database_is_refused(tmp_path: Path) -> None:
@@ -127,10 +146,10 @@ def test_f49_a_migration_that_stops_in_the_middle_leaves_nothing(
     monkeypatch.setattr(database, "_scripts", lambda: broken)
     refused(path)
     with closing(sqlite3.connect(path)) as plain:
-        assert plain.execute("pragma user_version").fetchone() == (1,)
+        assert plain.execute("pragma user_version").fetchone() == (KNOWN,)
         assert plain.execute("select count(*) from sqlite_schema where name = 'more'").fetchone() == (0,)
     monkeypatch.setattr(database, "_scripts", lambda: [*scripts, "create table more (a)"])
-    assert opened(path) == 2
+    assert opened(path) == KNOWN + 1
 
 
 def test_errors_are_outages_or_bugs() -> None:

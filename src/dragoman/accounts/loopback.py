@@ -3,7 +3,9 @@
 With no key configured the gateway listens on this machine only and serves whoever is on it. The one
 stranger who could still reach it is a web page in the user's own browser, so what a page can send is
 refused: a Host that is not a loopback name (DNS rebinding), a cross-site Origin or Sec-Fetch-Site, and
-a body that is not declared JSON (the only kinds a page may post without asking first).
+a body that is not declared JSON (the only kinds a page may post without asking first). A request with
+a header that a page may only send after asking, and nobody here ever says yes, is no page's: SDKs send
+their key even where none is needed, so they may post files.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dragoman.core.failure import Failure, Kind, Source
+
+ASKED_FIRST = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+"""Headers that make a browser ask before it sends a request elsewhere
+(https://fetch.spec.whatwg.org/#cors-safelisted-request-header, read 2026-11-21)."""
 
 
 def check(method: str, headers: Mapping[str, str]) -> None:
@@ -29,7 +35,8 @@ def check(method: str, headers: Mapping[str, str]) -> None:
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise _refusal("the Sec-Fetch-Site header says a page of another site sent this")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if method in ("POST", "PUT", "PATCH") and kind != "application/json":
+    simple = kind != "application/json" and not any(headers.get(name) for name in ASKED_FIRST)
+    if simple and method in ("POST", "PUT", "PATCH"):
         raise _refusal("the content-type is not application/json")
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import KeySpec
 from dragoman.accounts.loopback import is_loopback
 from dragoman.config.outsiders import read_dialects
@@ -31,9 +32,11 @@ from dragoman.dialects import Dialect
 from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.local import LocalSpec
+from dragoman.providers.media import MediaSpec
 from dragoman.providers.transport import Deadlines
 from dragoman.routing import RouteSpec, Table, Target
 from dragoman.store.database import StoreSpec
+from dragoman.store.responses import ResponsesSpec
 
 __all__ = ["Config", "ConfigError", "Problem", "ServerSpec", "Setting", "load", "render", "settings"]
 
@@ -55,8 +58,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     server: ServerSpec
     deadlines: Deadlines
+    relay: RelaySpec
     store: StoreSpec
+    responses: ResponsesSpec
     local: LocalSpec
+    media: MediaSpec
     keys: tuple[KeySpec, ...]
     dialects: Mapping[str, Dialect]
     catalog: Catalog
@@ -106,8 +112,11 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     general = read(sources, "", GeneralSpec)
     server = read(sources, "server", ServerSpec)
     deadlines = read(sources, "deadlines", Deadlines)
+    relay = read(sources, "relay", RelaySpec)
     store = read(sources, "store", StoreSpec)
+    responses = read(sources, "responses", ResponsesSpec)
     local = read(sources, "local", LocalSpec)
+    media = read(sources, "media", MediaSpec)
     keys = read_keys(sources)
     dialects = read_dialects(sources)
     catalog = read_catalog(sources, _simulator(sources, general), dialects)
@@ -126,8 +135,11 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
         environment=general.environment,
         server=server,
         deadlines=deadlines,
+        relay=relay,
         store=store,
+        responses=responses,
         local=local,
+        media=media,
         keys=keys,
         dialects=dialects,
         catalog=catalog,

@@ -15,10 +15,13 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import msgspec
 from msgspec import inspect
 
+from dragoman.accounts.grants import RelaySpec
 from dragoman.config.sources import Found, Sources
 from dragoman.providers.local import LocalSpec
+from dragoman.providers.media import MediaSpec
 from dragoman.providers.transport import Deadlines
 from dragoman.store.database import StoreSpec
+from dragoman.store.responses import ResponsesSpec
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Spec = TypeVar("Spec", bound=msgspec.Struct)
@@ -67,7 +70,16 @@ class ServerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
-    {"": GeneralSpec, "server": ServerSpec, "deadlines": Deadlines, "store": StoreSpec, "local": LocalSpec}
+    {
+        "": GeneralSpec,
+        "server": ServerSpec,
+        "deadlines": Deadlines,
+        "relay": RelaySpec,
+        "store": StoreSpec,
+        "responses": ResponsesSpec,
+        "local": LocalSpec,
+        "media": MediaSpec,
+    }
 )
 """Every section by name; the nameless one stands at the top of the file."""
 
@@ -107,7 +119,7 @@ def read(sources: Sources, section: str, spec: type[Spec]) -> Spec:
         if found is None:
             continue
         try:
-            value = msgspec.convert(found.value, kind, strict=not found.text)
+            value = msgspec.convert(_listed(found, kind), kind, strict=not found.text)
         except msgspec.ValidationError:
             value = None
         if value is None or _absurd(name, value):
@@ -138,6 +150,14 @@ def wanted(kind: Any) -> str:
     found = inspect.type_info(kind)
     types = found.types if isinstance(found, inspect.UnionType) else (found,)
     return " or ".join(_words(one) for one in types if not isinstance(one, inspect.NoneType))
+
+
+def _listed(found: Found, kind: Any) -> Any:
+    """Return what was configured; a variable says a list with commas."""
+    wants_list = isinstance(inspect.type_info(kind), inspect.VarTupleType)
+    if not found.text or not wants_list:
+        return found.value
+    return [word for piece in found.value.split(",") if (word := piece.strip())]
 
 
 def _refuse_variables(sources: Sources) -> None:

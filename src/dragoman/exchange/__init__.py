@@ -11,26 +11,25 @@ A straight line, not an onion: the order below is the order of effects. Three ru
   leaving arrives here as a cancellation of the task. Cancellation closes the upstream socket at once.
 
 The line knows no HTTP server: it takes a :class:`Call` and writes to an :class:`Out`. What it works on
-is in ``life.py``; what it books is in ``booking.py``.
+is in ``life.py``, how it ends in ``ending.py``, what it books in ``booking.py``.
 """
 
 from __future__ import annotations
-
-import re
-from asyncio import CancelledError
 
 import msgspec
 
 from dragoman.core.events import Choice, Event, Response, Start, Stop
 from dragoman.core.extras import Loss
-from dragoman.core.failure import Failure, Kind, malformed, unsupported
+from dragoman.core.failure import Failure, malformed, unsupported
 from dragoman.core.request import Request
 from dragoman.core.tasks import Asked
 from dragoman.dialects import Call, Dialect, Task, framing_of
-from dragoman.exchange.booking import attempt_row, exchange_row
+from dragoman.dialects.border import says_nothing
+from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
 from dragoman.exchange.tasks import read, retell, tell
+from dragoman.exchange.turn import recall
 from dragoman.providers.upstream import Prepared, ask, prepare
 from dragoman.routing import Route, Target, plan
 from dragoman.routing.retry import PAUSE_S, decide
@@ -44,34 +43,22 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
     Raises:
         CancelledError: The client left, or the process stops; everything is closed and booked.
     """
-    ex = Exchange(services, door, task, _request_id(call))
-    try:
+    ex = Exchange(services, door, task, request_id(call))
+    async with ending(ex, out):  # 6 usage, cost, ledger
         ex.account = services.admit(call)  # 1 who
-        ex.asked = asked = read(door, task, call)  # 2 what, strictly
+        ex.turn = await recall(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
+        ex.asked = asked = ex.turn.read(door) if ex.turn else read(door, task, call)  # 2 what, strictly
         ex.route = ex.live.table.resolve(asked.model, task)  # 3 where to
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
+        if ex.turn and isinstance(asked, Request):
+            await ex.turn.accept(asked, out, ex.headers())  # in the background: told that it is queued
         if isinstance(asked, Request) and task == "count":
             await _count(ex, asked, ex.route, out, strict=strict)
-        elif isinstance(asked, Request) and not asked.messages:
+        elif isinstance(asked, Request) and says_nothing(asked):
             await _present(ex, asked, out)
         else:
             attempt = await _answered(ex, asked, ex.route, strict=strict)  # 4 plan, ledger, send, peek
             await _deliver(ex, asked, attempt, out)  # 5 COMMIT: the first byte leaves
-        ex.state = "failed" if ex.failure else "settled"
-    except Failure as failure:
-        ex.failure, ex.state = failure, "failed"
-        await out.reply(door.write_failure(failure), ex.headers())
-    except CancelledError:
-        ex.state = "settled" if out.over else "cancelled"
-        raise
-    except Exception as bug:  # the last resort: told with the request's id, never a silent 500
-        services.complain(f"request {ex.request_id} failed on a bug", bug)
-        ex.failure, ex.state = Failure(Kind.INTERNAL, f"internal error, request {ex.request_id}"), "failed"
-        if out.begun:
-            raise
-        await out.reply(door.write_failure(ex.failure), ex.headers())
-    finally:
-        await _settle(ex)  # 6 usage, cost, ledger
 
 
 async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -> Attempt:
@@ -80,9 +67,11 @@ async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -
     while True:
         target = targets[0]
         try:
+            if isinstance(asked, Request):
+                asked = await ex.services.media.inlined(asked, ex.live.providers[target.provider].dialect)
             prepared = _prepared(ex, asked, target, strict=strict)
             assert prepared is not None
-            return await _peek(ex, await _open(ex, target), prepared, asked)
+            return await _peek(ex, await opened(ex, target), prepared, asked)
         except Failure as failure:
             tries = sum(attempt.target == target for attempt in ex.attempts)
             verdict = decide(failure, tries=tries, more=len(targets) > 1)
@@ -111,17 +100,6 @@ def _prepared(ex: Exchange, asked: Asked, target: Target, *, strict: bool) -> Pr
             raise unsupported(f"refused, because it was asked strictly: {target} cannot carry {lost}", "$")
         ex.losses = dict.fromkeys(prepared.losses)
     return prepared
-
-
-async def _open(ex: Exchange, target: Target) -> Attempt:
-    """Note an attempt in the ledger; when this returns, it survives a crash."""
-    attempt = Attempt(len(ex.attempts) + 1, target, ex.services.now())
-    ex.attempts.append(attempt)
-    if attempt.number == 1:
-        await ex.services.ledger.open(exchange_row(ex), attempt_row(ex, attempt))
-    else:
-        await ex.services.ledger.next(attempt_row(ex, attempt))
-    return attempt
 
 
 async def _peek(ex: Exchange, attempt: Attempt, prepared: Prepared, asked: Asked) -> Attempt:
@@ -155,9 +133,12 @@ async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
         raise
     for place, event in enumerate(batch):
         if isinstance(event, Start):
-            # The provider need not give an id or a time; a client's dialect may want both.
+            # The provider need not give an id, a name or a time; a client's dialect may want them all.
             batch[place] = msgspec.structs.replace(
-                event, id=event.id or ex.id, created_at=event.created_at or int(ex.opened_at)
+                event,
+                id=(ex.turn and ex.turn.id) or event.id or ex.id,
+                model=event.model or attempt.target.model,
+                created_at=event.created_at or int(ex.opened_at),
             )
         attempt.folder.feed(batch[place])
     return batch
@@ -174,6 +155,7 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
         while await _next(ex, attempt):
             pass
         reply = ex.door.write_answer(attempt.folder.response(), request)
+        reply = await ex.turn.reply(reply) if ex.turn else reply
         ex.losses.update(dict.fromkeys(reply.losses))
         await out.reply(reply, ex.headers())
         return
@@ -185,12 +167,15 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
     try:
         while batch:
             frames = [frame for event in batch for frame in writer.feed(event)]
+            frames = await ex.turn.frames(frames, writer.losses) if ex.turn else frames
             if frames:
                 await out.send(b"".join(map(encode, frames)))
             batch = await _next(ex, attempt)
     except Failure as failure:
         ex.failure = failure
-        await out.send(b"".join(map(encode, writer.fail(failure))))
+        frames = writer.fail(failure)
+        frames = await ex.turn.frames(frames, writer.losses) if ex.turn else frames
+        await out.send(b"".join(map(encode, frames)))
     ex.losses.update(dict.fromkeys(writer.losses))
     await out.send(b"", last=True)
 
@@ -209,7 +194,7 @@ async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, stri
         ex.losses[Loss("approximated", "answer.input_tokens", "estimated from characters")] = None
         tokens = tokens_in(request)
     else:
-        attempt = await _open(ex, target)
+        attempt = await opened(ex, target)
         try:
             attempt.answer = await ask(ex.services.transport, prepared, ex.live.deadlines)
             tokens = prepared.dialect.read_count(await attempt.answer.reply())
@@ -217,29 +202,3 @@ async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, stri
             attempt.failure = failure
             raise
     await out.reply(ex.door.write_counted(tokens), ex.headers())
-
-
-async def _settle(ex: Exchange) -> None:
-    """Close what is open and book what it cost.
-
-    A request without a known key is not booked: a flood of them must not grow the ledger. The store
-    writes what it was given even if this task is cancelled while it waits for the commit.
-    """
-    try:
-        for attempt in ex.attempts:
-            if attempt.answer is not None:
-                await attempt.answer.close()
-    finally:
-        if ex.account is not None:
-            at = ex.services.now()
-            rows = [attempt_row(ex, attempt, at) for attempt in ex.attempts]
-            try:
-                await ex.services.ledger.settle(exchange_row(ex, at, rows), rows)
-            except Failure as failure:
-                ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)
-
-
-def _request_id(call: Call) -> str | None:
-    """Return the client's own request id if it is one, so that it cannot smuggle anything anywhere."""
-    asked = call.headers.get("x-request-id", "")
-    return asked if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", asked) else None

@@ -15,7 +15,7 @@ from dragoman.core.failure import Failure
 from dragoman.core.request import Request
 from dragoman.core.usage import COUNTERS, Usage, cost, micros
 from dragoman.exchange.estimates import estimate, tokens_in
-from dragoman.exchange.life import Attempt, Exchange
+from dragoman.exchange.life import Attempt, Exchange, Relayed
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 
 NOTHING = Meters(cost_micros=0)
@@ -35,7 +35,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         dialect=ex.door.name,
         task=ex.task,
         model=asked.model if asked else "",
-        stream=isinstance(asked, Request) and asked.stream,
+        stream=isinstance(asked, Request | Relayed) and asked.stream,
         opened_at=ex.opened_at,
         attempts=len(ex.attempts),
         provider=last.target.provider if last else None,
@@ -46,7 +46,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         row,
         state=ex.state,
         settled_at=at,
-        answered_model=(last.folder.model or last.target.model) if last else None,
+        answered_model=(last.folder.model or last.target.model or None) if last else None,
         status=_status(ex),
         failure=str(ex.failure.kind) if ex.failure else None,
         message=ex.failure.message if ex.failure else None,
@@ -90,7 +90,8 @@ def _meters(ex: Exchange, attempt: Attempt) -> Meters:
         return NOTHING if _unasked(attempt.failure) or ex.task == "count" else Meters()
     usage = folder.usage or Usage()
     if not folder.ended or folder.usage is None:
-        read = 0 if usage.total_input or ex.asked is None else tokens_in(ex.asked)
+        asked = ex.asked
+        read = 0 if usage.total_input or asked is None or isinstance(asked, Relayed) else tokens_in(asked)
         wrote = max(0, estimate(folder.written) - usage.total_output)
         usage = usage + Usage(input=read, output=wrote, cost=None, estimated=True)
     spent = cost(usage, ex.live.catalog.price(attempt.target.provider, attempt.target.model))
@@ -117,5 +118,5 @@ def _sum(meters: Sequence[Meters]) -> Meters:
 def _status(ex: Exchange) -> int:
     """Return the HTTP status the client was, or would have been, told."""
     if ex.failure is not None:
-        return ex.failure.http_status
-    return 499 if ex.state == "cancelled" else 200
+        return ex.status or ex.failure.http_status
+    return 499 if ex.state == "cancelled" else ex.status or 200

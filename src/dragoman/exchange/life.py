@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import Account
 from dragoman.accounts.ledger import Ledger
 from dragoman.core.events import Event, Folder
@@ -18,8 +19,11 @@ from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure
 from dragoman.core.tasks import Asked, Embedded, Ranked
 from dragoman.dialects import Call, Dialect, Reply, Task
+from dragoman.exchange.stored import Stored
+from dragoman.exchange.turn import Turn
 from dragoman.providers import Provider
 from dragoman.providers.catalog import Catalog
+from dragoman.providers.media import Fetcher
 from dragoman.providers.transport import Deadlines, Transport
 from dragoman.providers.upstream import Answer
 from dragoman.routing import Route, Table, Target
@@ -55,6 +59,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     catalog: Catalog
     table: Table
     deadlines: Deadlines
+    relay: RelaySpec = RelaySpec()
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -64,12 +69,21 @@ class Services(msgspec.Struct, frozen=True):
     admit: Callable[[Call], Account]
     ledger: Ledger
     transport: Transport
+    media: Fetcher
     new_id: Callable[[], str]
     now: Callable[[], float]
     tick: Callable[[], float]
     chance: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     complain: Callable[[str, BaseException], None]
+    stored: Stored
+
+
+class Relayed(msgspec.Struct, frozen=True):
+    """What is known of a request that passes through unread."""
+
+    model: str
+    stream: bool
 
 
 class Attempt:
@@ -114,11 +128,14 @@ class Exchange:
         self.opened_at = services.now()
         self.began = services.tick()
         self.account: Account | None = None
-        self.asked: Asked | None = None
+        self.asked: Asked | Relayed | None = None
+        self.turn: Turn | None = None
         self.route: Route | None = None
         self.attempts: list[Attempt] = []
         self.losses: dict[Loss, None] = {}
         self.failure: Failure | None = None
+        self.status: int | None = None
+        """What the client was told, where that is not what the failure or its absence says."""
         self.state: State = "reserved"
 
     def headers(self) -> dict[str, str]:
@@ -127,7 +144,8 @@ class Exchange:
         if self.attempts:
             target = self.attempts[-1].target
             told["x-dragoman-provider"] = _printable(target.provider)
-            told["x-dragoman-model"] = _printable(target.model)
+            if target.model:
+                told["x-dragoman-model"] = _printable(target.model)
             told["x-dragoman-attempts"] = str(len(self.attempts))
         if self.losses:
             told["x-dragoman-losses"] = _listed(self.losses)

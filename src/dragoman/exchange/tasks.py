@@ -27,7 +27,8 @@ async def tell(ex: Exchange, attempt: Attempt, dialect: Dialect, asked: Embed | 
     assert codec is not None
     assert attempt.answer is not None
     told: Embedded | Ranked = codec.read_answer(await attempt.answer.reply(), asked)
-    attempt.told = told if told.id else msgspec.structs.replace(told, id=ex.id)
+    named = {"id": told.id or ex.id, "model": told.model or attempt.target.model}
+    attempt.told = told = msgspec.structs.replace(told, **named)
     attempt.folder.feed(Start(told.id, told.model))
     attempt.folder.feed(End(told.usage))
 

@@ -19,6 +19,16 @@ from dragoman.core.usage import Price
 
 Input = Literal["text", "image", "audio", "video", "document"]
 Shape = Literal["json", "json_schema"]
+Lack = Literal["candidates", "forced_tools", "format_with_tools", "named_tools", "prefill", "stop"]
+"""What most can do and some cannot:
+
+* ``candidates``: give several answers to one request;
+* ``forced_tools``: be made to call a tool, or not to;
+* ``named_tools``: be made to call one of several tools by its name;
+* ``format_with_tools``: be held to a format while it has tools;
+* ``prefill``: go on from words of its own that end the conversation;
+* ``stop``: stop at a sequence.
+"""
 
 
 class Auth(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -46,13 +56,17 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
         base_url: Ends in the version (``https://api.openai.com/v1``); "" while it is not known.
         base_url_env: Environment names that replace `base_url`, first found wins.
         base_url_suffix: Appended to a value from `base_url_env` that does not end in it already
-            (``OLLAMA_BASE_URL=http://host:11434`` + ``/v1``).
+            (``OLLAMA_BASE_URL=http://host:11434`` + ``/api``).
+        base_url_instead: Other endings of such a value, which `base_url_suffix` takes the place of: those of
+            the same server's other protocols (``http://host:11434/v1``).
         auth: How calls are signed.
         key: The credential, once configuration has found it. Never printed, never logged.
         keyless: Works without a key (a local server): ready as soon as it has a base URL of its own
             choosing.
         headers: Sent with every call (protocol or attribution headers, no secrets).
         quirks: Names of functions in ``quirks.py``, applied in order.
+        lacks: What none of its models can do here.
+        twin: The row of the same service in another dialect: its models, names and prices hold here too.
         open_models: Accepts model names that no row of models.toml lists.
         docs: The vendor's API page.
         notes: What an operator should know; one sentence.
@@ -64,11 +78,14 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
     title: str = ""
     base_url_env: tuple[str, ...] = ()
     base_url_suffix: str = ""
+    base_url_instead: tuple[str, ...] = ()
     auth: Auth = Auth()
     key: str | None = None
     keyless: bool = False
     headers: dict[str, str] = {}
     quirks: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
+    twin: str = ""
     open_models: bool = True
     enabled: bool = True
     docs: str = ""
@@ -120,12 +137,14 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbi
         tools: It can call tools.
         formats: Structured output it can be held to.
         reasoning: How thinking is asked for: not at all, by effort level, by token budget
-            (Anthropic ``enabled``), or adaptively (Anthropic ``adaptive``).
+            (Anthropic ``enabled``, Gemini 2.5, Cohere), or adaptively (Anthropic ``adaptive``).
         budgets: It takes a token budget as well, where `reasoning` is ``adaptive``.
+        budget_limits: The least and the most tokens it may be told to think; None where unknown.
         efforts: Levels it accepts; ``none`` among them: its thinking can be turned off. Empty: unknown.
         sampling: It accepts temperature, top_p, top_k and penalties.
         sampling_while_thinking: It accepts them in a request that asks it to think, too.
         system: It accepts a system message.
+        lacks: What else it cannot do.
         retired: Its provider no longer serves it; kept so that the name is recognised.
     """
 
@@ -141,10 +160,12 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbi
     formats: tuple[Shape, ...] = ("json", "json_schema")
     reasoning: Literal["none", "effort", "budget", "adaptive"] = "none"
     budgets: bool = False
+    budget_limits: tuple[int, int] | None = None
     efforts: tuple[Effort, ...] = ()
     sampling: bool = True
     sampling_while_thinking: bool = True
     system: bool = True
+    lacks: tuple[Lack, ...] = ()
     retired: bool = False
 
     def on(self, provider: str) -> Model:

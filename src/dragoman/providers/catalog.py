@@ -1,8 +1,8 @@
 """Read the two tables, and an operator's own over them, into one frozen catalogue.
 
 An operator's table overrides ours field by field; a table in it (``auth``, ``headers``) likewise; a list
-replaces ours. Everything is checked here, once: a wrong type, an unknown field or quirk, an offer of a
-provider nobody knows. What comes out can be trusted on every request.
+replaces ours. Everything is checked here, once: a wrong type, an unknown field or quirk, a quirk
+of another protocol, an offer of a provider nobody knows. What comes out can be trusted on every request.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import msgspec
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.core.usage import Price
+from dragoman.dialects.catalog import DIALECTS
 from dragoman.providers import Model, Offer, Provider
-from dragoman.providers.quirks import ANSWER, REQUEST
+from dragoman.providers.quirks import ANSWER, DIALECT, REQUEST
 
 Tables = Mapping[str, Mapping[str, Json]]
 """TOML tables by name, decoded but not checked."""
@@ -43,15 +44,21 @@ class Catalog(msgspec.Struct, frozen=True):
     def find_model(self, provider: str, name: str) -> Model | None:
         """Return the model that `provider` calls `name`, as it serves it; None when no row says."""
         model = self.targets.get((provider, name))
-        return model.on(provider) if model is not None else None
+        return model.on(self._seller(provider, model)) if model is not None else None
 
     def price(self, provider: str, name: str) -> Price | None:
         """Return what `provider` charges for the model it calls `name`; None when nobody knows."""
         model = self.targets.get((provider, name))
-        for offer in model.offers if model is not None else ():
-            if offer.provider == provider and offer.name == name:
-                return offer.price
-        return None
+        if model is None:
+            return None
+        seller = self._seller(provider, model)
+        found = (offer.price for offer in model.offers if (offer.provider, offer.name) == (seller, name))
+        return next(found, None)
+
+    def _seller(self, provider: str, model: Model) -> str:
+        """Return whose offer of `model` holds at `provider`: its own, else its twin's."""
+        own = any(offer.provider == provider for offer in model.offers)
+        return provider if own else self.providers[provider].twin or provider
 
 
 def catalog(providers: Tables = MappingProxyType({}), models: Tables = MappingProxyType({})) -> Catalog:
@@ -63,6 +70,10 @@ def catalog(providers: Tables = MappingProxyType({}), models: Tables = MappingPr
     rows = _rows("providers", "name", Provider, _laid(_shipped("catalog.toml"), providers))
     for provider in rows.values():
         _check_provider(provider)
+        if provider.twin and (provider.twin not in rows or rows[provider.twin].twin):
+            raise _wrong(
+                f"{provider.twin} is no provider that can have a twin", f"providers.{provider.name}.twin"
+            )
     found = _with_snapshots(_rows("models", "id", Model, _laid(_shipped("models.toml"), models)))
     targets: dict[tuple[str, str], Model] = {}
     for model in found.values():
@@ -71,6 +82,11 @@ def catalog(providers: Tables = MappingProxyType({}), models: Tables = MappingPr
                 raise _wrong(f"no provider is named {offer.provider}", f"models.{model.id}.offers")
             # Two rows may name one target (an alias and its model): the first is the one meant.
             targets.setdefault((offer.provider, offer.name), model)
+    for provider in rows.values():
+        if provider.twin:
+            sold = [(name, model) for (seller, name), model in targets.items() if seller == provider.twin]
+            for name, model in sold:
+                targets.setdefault((provider.name, name), model)
     return Catalog(MappingProxyType(rows), MappingProxyType(found), MappingProxyType(targets))
 
 
@@ -86,7 +102,8 @@ def in_environment(provider: Provider, environ: Mapping[str, str]) -> Provider:
         _check_address(value, name)
         base_url = value.rstrip("/")
         if not base_url.endswith(provider.base_url_suffix):
-            base_url += provider.base_url_suffix
+            ending = next((end for end in provider.base_url_instead if base_url.endswith(end)), "")
+            base_url = base_url.removesuffix(ending) + provider.base_url_suffix
     if key is None and (given := _first(environ, provider.auth.env)) is not None:
         key = given[1]
     return msgspec.structs.replace(provider, base_url=base_url, key=key)
@@ -133,6 +150,9 @@ def _check_provider(provider: Provider) -> None:
     for quirk in provider.quirks:
         if quirk not in REQUEST and quirk not in ANSWER:
             raise _wrong(f"no quirk is named {quirk}", f"{at}.quirks")
+    if provider.quirks and provider.dialect != DIALECT and provider.dialect in DIALECTS:
+        why = f"quirks are of {DIALECT}, and it speaks {provider.dialect}"
+        raise _wrong(why, f"{at}.quirks")
     if provider.base_url:
         _check_address(provider.base_url, f"{at}.base_url")
     if provider.auth.scheme == "header" and not provider.auth.header:

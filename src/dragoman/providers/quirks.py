@@ -2,7 +2,8 @@
 
 A row of catalog.toml lists the names that apply; ``REQUEST`` rewrites the body before it leaves,
 ``ANSWER`` a body or stream chunk before the codec reads it. One name may be in both. A quirk exists only
-where neither the codec (what the dialect says) nor ``fit`` (what the model can do) could know better.
+where neither the codec (what the dialect says) nor ``fit`` (what the model can do) could know better. All
+are about Chat Completions, the protocol that so many servers speak almost: no row of another lists any.
 
 None changes its argument: what is untouched is shared, what is touched is copied. All are lenient: a
 document of an unexpected shape passes as it is. A quirk in ``DROPS`` leaves top-level fields out for
@@ -23,6 +24,9 @@ from dragoman.dialects.fields import encode
 from dragoman.providers import Provider
 
 Object = dict[str, Any]
+
+DIALECT = "openai_chat"
+"""The protocol that quirks are about."""
 
 # ---------------------------------------------------------------------------- requests: spelling
 
@@ -150,18 +154,12 @@ def no_names(body: Json) -> Json:
     return _each_sent(body, change)
 
 
-def ollama_ignores(body: Json) -> Json:
-    """Leave out what Ollama accepts and ignores, so that its loss is declared.
+def no_tier(body: Json) -> Json:
+    """Leave ``service_tier`` out (Cerebras: 400).
 
-    ``tool_choice: none`` is honoured all the same, by offering no tools.
-    https://docs.ollama.com/api/openai-compatibility [2026-11-21]
+    https://inference-docs.cerebras.ai/resources/openai [2026-11-21]
     """
-    choice = _get(body, "tool_choice")
-    if choice == "none":
-        body = _lean(body, "tool_choice", "tools")
-    elif choice == "auto":
-        body = _lean(body, "tool_choice")
-    return _lean(body, "logit_bias", "n", "parallel_tool_calls", "tool_choice", "user")
+    return _lean(body, "service_tier")
 
 
 def no_cache_marks(body: Json) -> Json:
@@ -237,6 +235,38 @@ def deepseek_thinking(body: Json) -> Json:
     return _each_sent(body, change)
 
 
+def deepseek_forced_tools(body: Json) -> Json:
+    """Turn thinking off where a tool must be called: while DeepSeek thinks it answers 400 to the choice.
+
+    ``Thinking mode does not support this tool_choice`` (deepseek-harness, discussion 4709) [2026-11-21].
+    """
+    if _get(body, "tool_choice") in (None, "auto", "none") or not _deepseek_thinks(body):
+        return body
+    return {**_without(body, "reasoning_effort"), "thinking": {"type": "disabled"}}
+
+
+def deepseek_sampling(body: Json) -> Json:
+    """Leave out the sampling that DeepSeek silently ignores while it thinks, so that its loss is declared.
+
+    https://api-docs.deepseek.com/guides/thinking_mode [2026-11-21]
+    """
+    if not _deepseek_thinks(body):
+        return body
+    return _lean(body, "temperature", "frequency_penalty", "presence_penalty")
+
+
+GROQ_TIERS = frozenset({"auto", "on_demand", "flex", "performance"})
+"""https://console.groq.com/docs/service-tiers [2026-11-21]."""
+
+
+def groq_tier(body: Json) -> Json:
+    """Say ``on_demand`` for the tier ``default``, and leave out those that only OpenAI sells."""
+    tier = _get(body, "service_tier")
+    if tier is None or tier in GROQ_TIERS:
+        return body
+    return {**body, "service_tier": "on_demand"} if tier == "default" else _lean(body, "service_tier")
+
+
 def groq_reasoning(body: Json) -> Json:
     """Have Qwen's and R1's thinking apart from the text, and say ``default`` for any effort of Qwen.
 
@@ -253,6 +283,12 @@ def groq_reasoning(body: Json) -> Json:
     if effort not in (None, "none", "default"):
         amended["reasoning_effort"] = "default"
     return amended
+
+
+def _deepseek_thinks(body: Json) -> bool:
+    """Say whether DeepSeek will think: it does unless it is told not to."""
+    off = _get(_get(body, "thinking"), "type") == "disabled"
+    return isinstance(body, dict) and not off and body.get("reasoning_effort") != "none"
 
 
 def nine_character_ids(body: Json) -> Json:
@@ -412,9 +448,12 @@ REQUEST: Mapping[str, Amend] = MappingProxyType(
     {
         "cache_control_marks": cache_control_marks,
         "content_null": content_null,
+        "deepseek_forced_tools": deepseek_forced_tools,
+        "deepseek_sampling": deepseek_sampling,
         "deepseek_thinking": deepseek_thinking,
         "developer_as_system": developer_as_system,
         "groq_reasoning": groq_reasoning,
+        "groq_tier": groq_tier,
         "include_usage": include_usage,
         "max_completion_tokens": max_completion_tokens,
         "max_tokens": max_tokens,
@@ -428,7 +467,7 @@ REQUEST: Mapping[str, Amend] = MappingProxyType(
         "no_past_thinking": no_past_thinking,
         "no_penalties": no_penalties,
         "no_stream_options": no_stream_options,
-        "ollama_ignores": ollama_ignores,
+        "no_tier": no_tier,
         "random_seed": random_seed,
         "reasoning_object": reasoning_object,
         "tool_choice_any": tool_choice_any,
@@ -448,11 +487,22 @@ ANSWER: Mapping[str, Amend] = MappingProxyType(
 )
 """Quirks of answers and stream chunks, by the name rows list."""
 
-DROPS = frozenset({"mistral_fields", "no_logit_bias", "no_logprobs", "no_penalties", "ollama_ignores"})
+DROPS = frozenset(
+    {
+        "deepseek_sampling",
+        "groq_tier",
+        "mistral_fields",
+        "no_logit_bias",
+        "no_logprobs",
+        "no_penalties",
+        "no_tier",
+    }
+)
 """Request quirks under which a top-level field is gone for good."""
 
 DROPS_INSIDE = MappingProxyType(
     {
+        "deepseek_forced_tools": "reasoning",
         "no_cache_marks": "messages.cache_ttl_s",
         "no_names": "messages.name",
         "no_past_thinking": "messages.thinking",
@@ -461,7 +511,15 @@ DROPS_INSIDE = MappingProxyType(
 """Request quirks that leave something out inside the body, and what."""
 
 SAYS_NOTHING = MappingProxyType(
-    {"n": 1, "parallel_tool_calls": True, "frequency_penalty": 0, "presence_penalty": 0, "logprobs": False}
+    {
+        "n": 1,
+        "parallel_tool_calls": True,
+        "temperature": 1,
+        "frequency_penalty": 0,
+        "presence_penalty": 0,
+        "logprobs": False,
+        "service_tier": "auto",
+    }
 )
 """Values that say what the server does anyway: leaving them out loses nothing."""
 
@@ -517,8 +575,6 @@ def _losses(provider: Provider, body: Json) -> Iterator[Loss]:
 
 def _says_nothing(body: Object, field: str) -> bool:
     value = body[field]
-    if field in ("tool_choice", "tools"):
-        return value in (None, "auto", []) or body.get("tool_choice") == "none"
     return value in (None, [], {}) or (field in SAYS_NOTHING and value == SAYS_NOTHING[field])
 
 

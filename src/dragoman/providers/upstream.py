@@ -11,6 +11,7 @@ everybody above sees one shape and a burst of provider chunks leaves as one writ
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -25,6 +26,7 @@ from dragoman.dialects.fields import decode, encode
 from dragoman.providers import Model, Provider
 from dragoman.providers.auth import sign
 from dragoman.providers.fit import fit
+from dragoman.providers.mend import Mend, Mender
 from dragoman.providers.quirks import amend_answer, amend_request, losses
 from dragoman.providers.transport import Deadlines, Transport, Upstream
 
@@ -33,7 +35,7 @@ EXCERPT = 512
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A request, ready to leave: signed, with what it lost on the way."""
+    """A request, ready to leave: signed, with what it lost on the way and leaves to be done to its answer."""
 
     dialect: Dialect
     provider: Provider
@@ -42,6 +44,7 @@ class Prepared(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     losses: tuple[Loss, ...]
+    mend: Mend = Mend()
 
 
 def prepare(
@@ -65,7 +68,8 @@ def prepare(
     written = (dialect.write_count if task == "count" else dialect.write_request)(fitted.request)
     if written is None:
         return None
-    return _signed(provider, dialect, written, fitted.losses + written.losses)
+    prepared = _signed(provider, dialect, written, fitted.losses + written.losses)
+    return msgspec.structs.replace(prepared, mend=fitted.mend) if fitted.mend else prepared
 
 
 def _signed(provider: Provider, dialect: Dialect, call: Call, lost: tuple[Loss, ...]) -> Prepared:
@@ -84,12 +88,15 @@ def _signed(provider: Provider, dialect: Dialect, call: Call, lost: tuple[Loss, 
 class Answer:
     """A provider's 2xx answer, read as it comes."""
 
-    __slots__ = ("_amend", "_dialect", "_stream", "_upstream", "status", "upstream_id")
+    __slots__ = ("_amend", "_dialect", "_mend", "_stream", "_upstream", "status", "upstream_id")
 
-    def __init__(self, dialect: Dialect, upstream: Upstream, amend: Amend | None) -> None:
+    def __init__(
+        self, dialect: Dialect, upstream: Upstream, amend: Amend | None, mend: Mend | None = None
+    ) -> None:
         self._dialect = dialect
         self._upstream = upstream
         self._amend = amend
+        self._mend = mend
         self.status = upstream.status
         content_type = upstream.headers.get("content-type", "")
         self._stream = (
@@ -97,12 +104,20 @@ class Answer:
         )
         self.upstream_id = upstream.headers.get("x-request-id") or upstream.headers.get("request-id")
 
-    async def batches(self) -> AsyncIterator[list[Event]]:
-        """Yield the events each network read completes.
+    def batches(self) -> AsyncIterator[list[Event]]:
+        """Yield the events each network read completes, mended if the request was fitted that way.
 
         Raises:
             Failure: The provider failed, in words or by stopping short.
         """
+        return self._mended(Mender(self._mend)) if self._mend else self._batches()
+
+    async def _mended(self, mender: Mender) -> AsyncIterator[list[Event]]:
+        async for batch in self._batches():
+            if mended := mender.feed(batch):
+                yield mended
+
+    async def _batches(self) -> AsyncIterator[list[Event]]:
         if not self._stream:
             response = self._dialect.read_answer(await self.reply())
             yield unfold(response)
@@ -160,7 +175,7 @@ async def ask(transport: Transport, prepared: Prepared, deadlines: Deadlines) ->
 async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
     """Return the answer of a 2xx status; raise what any other status means."""
     if 200 <= upstream.status < 300:
-        return Answer(prepared.dialect, upstream, amend_answer(prepared.provider))
+        return Answer(prepared.dialect, upstream, amend_answer(prepared.provider), prepared.mend)
     if 300 <= upstream.status < 400:
         raise Failure(
             Kind.UPSTREAM,
@@ -169,7 +184,18 @@ async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
             retry=Retry.NEXT,
             status=upstream.status,
         )
-    raise prepared.dialect.read_failure(await _reply(upstream))
+    raise _discreet(prepared, prepared.dialect.read_failure(await _reply(upstream)))
+
+
+def _discreet(prepared: Prepared, failure: Failure) -> Failure:
+    """Keep to ourselves what a provider says about our credentials: it may quote them."""
+    if failure.status in (401, 402, 403):
+        said = f" ({failure.code})" if failure.code and re.fullmatch(r"[a-z_]{1,40}", failure.code) else ""
+        failure.message = (
+            f"{prepared.provider.name} refused the gateway's account with {failure.status}{said}"
+        )
+        failure.native = None
+    return failure
 
 
 async def _reply(upstream: Upstream) -> Reply:

@@ -7,7 +7,9 @@ A name resolves in this order, first match wins:
 
 1. a route or alias of the configuration;
 2. ``provider/model`` of a provider we know (the model may be one no catalogue lists);
-3. a bare name of the catalogue: every ready provider that offers it, in the catalogue's order.
+3. a bare name of the catalogue: every ready provider that offers it, in the catalogue's order;
+4. a name with Ollama's default tag, ``llama3:latest``: as without it. One that a provider lists, or that is
+   asked of a provider by name and may be its own, is left as it is.
 
 Nothing here knows sockets, keys or dialects: providers appear by name only.
 """
@@ -21,6 +23,10 @@ from types import MappingProxyType
 import msgspec
 
 from dragoman.core.failure import Failure, Kind, Retry, Source, invalid
+
+LATEST = ":latest"
+"""The tag a name of Ollama's has if it has none: its clients append it (https://docs.ollama.com/api, "Model
+names", read 2026-11-21)."""
 
 
 class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,10 +88,12 @@ class Table(msgspec.Struct, frozen=True):
             return self._usable(Route(name, targets, spec.strict))
         provider, slash, model = name.partition("/")
         if slash and model and (provider in self.ready or provider in self.waiting):
-            return self._usable(Route(name, (Target(provider, model),)))
+            return self._usable(Route(name, (self._meant(Target(provider, model)),)))
         if (offered := self.offers.get(name)) is not None:
             self._check(name, task)
             return self._usable(Route(name, offered))
+        if name.endswith(LATEST):
+            return self.resolve(name.removesuffix(LATEST), task)
         close = get_close_matches(name, [*self.routes, *self.offers], n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
         raise _not_found(f"no route, provider or catalogue model has the name asked for{hint}")
@@ -95,6 +103,14 @@ class Table(msgspec.Struct, frozen=True):
         routes = [name for name in self.routes if self._ready(_target(t) for t in self.routes[name].targets)]
         models = [name for name, targets in self.offers.items() if self._ready(targets)]
         return routes + [name for name in models if name not in self.routes]
+
+    def _meant(self, target: Target) -> Target:
+        """Return `target` without a tag that no provider listed, if without it one did."""
+        bare = Target(target.provider, target.model.removesuffix(LATEST))
+        if bare == target:
+            return target
+        listed = {offered for targets in self.offers.values() for offered in targets}
+        return bare if bare in listed and target not in listed else target
 
     def _check(self, name: str, task: str | None) -> None:
         kind = self.kinds.get(name, "generate")

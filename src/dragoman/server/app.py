@@ -12,11 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dragoman.core.failure import Failure, Kind, Source
-from dragoman.dialects.catalog import DIALECTS, Doors, find
+from dragoman.dialects.catalog import DIALECTS, Doors, find, owner, plain
 from dragoman.dialects.fields import encode
+from dragoman.dialects.listings import asker
 from dragoman.gateway import Gateway
-from dragoman.server import pages
-from dragoman.server.client import Edge, Receive, Scope, Send
+from dragoman.server import models, pages, relay, stored
+from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
 
 
 class App:
@@ -37,24 +38,24 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
         if scope["type"] == "http":
+            scope = _plain(scope)
             found = self._doors.find(scope["method"], scope["path"])
             if found is not None:
                 door, endpoint = found
                 await self._edge.serve(door, endpoint, scope, receive, send)
+                return
+            # A path a dialect reads, asked with another method, is refused as such.
+            place = None if self._doors.find("POST", scope["path"]) else relay.found(self._edge, scope)
+            if place is not None:
+                await relay.serve(self._edge, place, scope, receive, send)
                 return
         await self._rest(scope, receive, send)
 
     def _starlette(self) -> Starlette:
         gateway = self._gateway
 
-        async def models(request: Request) -> Response:
-            return await pages.models(gateway, request)
-
         routes = [Route(path, page, methods=["GET"]) for path, page in pages.health(gateway).items()]
-        routes += [
-            Route("/v1/models", models, methods=["GET"]),
-            Route("/v1/models/{id:path}", models, methods=["GET"]),
-        ]
+        routes += [*models.routes(gateway, self._edge), *stored.routes(gateway)]
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -68,20 +69,37 @@ class App:
         return Starlette(routes=routes, lifespan=lifespan, exception_handlers=refusals)
 
 
+def _plain(scope: Scope) -> Scope:
+    """Return `scope` with OpenAI's own path, where its clients may put another before it."""
+    path = plain(scope["path"])
+    if path == scope["path"]:
+        return scope
+    return {**scope, "path": path, "raw_path": plain(scope["raw_path"].decode("latin-1")).encode("latin-1")}
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method, in the words of the dialect that owns the path."""
     assert isinstance(error, HTTPException)
     status, headers = error.status_code, dict(error.headers or {})
-    owner = find("POST", request.url.path)
-    if owner is not None:
+    path = request.scope["path"]
+    found = find("POST", path)
+    if found is not None:
         status, headers = 405, {"allow": "POST"}
-    door = owner[0] if owner is not None else DIALECTS["openai_chat"]
+    door = found[0] if found is not None else DIALECTS[_owner(request)]
     if status == 405:
         message = f"this path does not take {request.method}, but {headers.get('allow', 'another method')}"
     else:
         message = "nothing is served at this path; the documentation lists what is"
     reply = door.write_failure(Failure(Kind.NOT_FOUND, message, source=Source.CLIENT))
     return Response(encode(reply.body), status, {**reply.headers, **headers}, media_type="application/json")
+
+
+def _owner(request: Request) -> str:
+    """Return the name of the dialect of whoever asks at a path nobody answers."""
+    path: str = request.scope["path"]
+    if f"{path}/".startswith("/v1/models/"):
+        return asker(path, request.query_params, headers_of(request.scope))
+    return owner(path)
 
 
 async def _bug(_: Request, __: Exception) -> Response:

@@ -16,14 +16,15 @@ from asyncio import (
     get_running_loop,
     timeout,
 )
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.dialects import Call, Dialect, Endpoint, Reply
 from dragoman.dialects.fields import encode, parse
-from dragoman.exchange import Services, run
+from dragoman.exchange import Services
+from dragoman.exchange.background import serve
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,12 +50,9 @@ class Edge:
         self, door: Dialect, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer one request at `endpoint`. Returns silently if the client left."""
-        task = current_task()
-        assert task is not None
-        headers = _headers(scope)
-        out = AsgiOut(send, self._keepalive_s)
+        headers, out = headers_of(scope), self.out(send)
         try:
-            body = await self._body(headers, receive)
+            body = await self.body(headers, receive)
             if body is None:
                 return
             call = Call(
@@ -65,22 +63,25 @@ class Edge:
                 parse(body),
             )
         except Failure as failure:
-            close = {"connection": "close"} if failure.kind in (Kind.TOO_LARGE, Kind.TIMEOUT) else {}
-            await out.reply(door.write_failure(failure), close)
+            await self.refuse(door, failure, out)
             return
-        watch = Watch(receive, task, out)
-        watcher = get_running_loop().create_task(watch.run())
-        try:
-            await run(self._services(), door, endpoint.task, call, out)
-        except CancelledError:
-            if not watch.gone:
-                raise
-            task.uncancel()
-        finally:
-            out.done()
-            watcher.cancel()
+        await race(serve(self.services, door, endpoint.task, call, out), receive, out)
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes | None:
+    @property
+    def services(self) -> Services:
+        """What exchanges work with, now."""
+        return self._services()
+
+    def out(self, send: Send) -> AsgiOut:
+        """Return where an answer goes."""
+        return AsgiOut(send, self._keepalive_s)
+
+    async def refuse(self, door: Dialect, failure: Failure, out: AsgiOut) -> None:
+        """Tell a failure that came before there was an exchange."""
+        close = {"connection": "close"} if failure.kind in (Kind.TOO_LARGE, Kind.TIMEOUT) else {}
+        await out.reply(door.write_failure(failure), close)
+
+    async def body(self, headers: Mapping[str, str], receive: Receive) -> bytes | None:
         """Return the request's body, or None if the client left while sending it."""
         if headers.get("content-encoding", "identity") != "identity":
             raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
@@ -116,6 +117,23 @@ class Edge:
             source=Source.CLIENT,
             code="request_too_large",
         )
+
+
+async def race(work: Coroutine[Any, Any, None], receive: Receive, out: AsgiOut) -> None:
+    """Do `work`, unless the client leaves first: then it is cancelled, and this returns silently."""
+    task = current_task()
+    assert task is not None
+    watch = Watch(receive, task, out)
+    watcher = get_running_loop().create_task(watch.run())
+    try:
+        await work
+    except CancelledError:
+        if not watch.gone:
+            raise
+        task.uncancel()
+    finally:
+        out.done()
+        watcher.cancel()
 
 
 class Watch:
@@ -178,6 +196,11 @@ class AsgiOut:
         self._sent_at = self._loop.time()
         self._timer = self._loop.call_later(self._keepalive_s, self._look)
 
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Begin an answer that is not ours to shape; nothing but what is sent goes into it."""
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": _lines(headers)})
+
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """Send stream bytes; waits while the client reads slower than we write."""
         if last:
@@ -208,7 +231,7 @@ class AsgiOut:
             await self.send(data)
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     """Return the headers by lower-case name; of a repeated one, all values joined by a comma."""
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:

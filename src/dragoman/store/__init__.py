@@ -12,7 +12,7 @@ Rows are append-only in meaning: a state leaves ``reserved`` once and never chan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -85,8 +85,79 @@ class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     meters: Meters = Meters()
 
 
+class ResponseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One kept answer of the Responses protocol. Times are Unix seconds.
+
+    ``input`` is a JSON array of the items that were new with it, ``body`` the JSON object as the client saw
+    it. ``owner`` names the process that makes it while it is ``queued`` or ``in_progress``.
+    """
+
+    key: str
+    id: str
+    previous: str | None
+    status: str
+    background: bool
+    owner: str
+    created_at: float
+    expires_at: float
+    input: bytes
+    body: bytes
+
+
+class Responses(Protocol):
+    """Kept answers, each key's for itself. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
+
+    async def keep(
+        self, row: ResponseRow, items: Sequence[tuple[str, int]], whole: Callable[[], bytes]
+    ) -> None:
+        """Insert an answer and say where its `items` (id and place) are; return once it is durable.
+
+        Where the one it continues has gone meanwhile, its input is `whole()`: the history and its own.
+        """
+
+    async def change(
+        self,
+        key: str,
+        id_: str,
+        *,
+        status: str,
+        body: bytes,
+        expires_at: float,
+        items: Sequence[tuple[str, int]] = (),
+    ) -> bool:
+        """Change an answer that is still being made; return whether it was."""
+
+    async def find(self, key: str, id_: str, *, now: float) -> ResponseRow | None:
+        """Return an answer, unless it is past its time."""
+
+    async def weigh(self, key: str, id_: str, *, now: float) -> int:
+        """Return the bytes of an answer and of all it continues; 0 if it is not there."""
+
+    async def history(self, key: str, id_: str, *, now: float) -> list[ResponseRow]:
+        """Return an answer and all it continues, the oldest first; none if it is not there."""
+
+    async def holders(self, key: str, item: str, *, now: float) -> list[tuple[ResponseRow, int]]:
+        """Return the answers that have an item of this id, the newest first, and its place in each."""
+
+    async def delete(self, key: str, id_: str, *, now: float) -> bool:
+        """Delete an answer, though not from the history of those that continue it; say if it was there."""
+
+    async def owners(self) -> list[str]:
+        """Return the processes that make answers in the background."""
+
+    async def going(self, owner: str) -> list[ResponseRow]:
+        """Return the answers a process is still making."""
+
+    async def sweep(self, now: float) -> int:
+        """Delete some of the answers that are past their time; return how many, 0 when none is left."""
+
+
 class Store(Protocol):
     """Durable rows. All methods raise ``Failure(UNAVAILABLE)`` when the database cannot answer."""
+
+    @property
+    def responses(self) -> Responses:
+        """The kept answers of the Responses protocol."""
 
     async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
         """Insert both rows in one commit; return once they are durable."""

@@ -108,6 +108,8 @@ def _connect(path: Path, spec: StoreSpec) -> sqlite3.Connection:
     )
     connection.execute(f"pragma synchronous = {spec.sync}")
     connection.execute("pragma foreign_keys = on")
+    # What is deleted are prompts and answers: they are overwritten, not left in free pages.
+    connection.execute("pragma secure_delete = on")
     connection.execute(f"pragma journal_size_limit = {LOG_BYTES}")
     connection.execute(f"pragma wal_autocheckpoint = {LOG_BYTES // 4096}")
     return connection

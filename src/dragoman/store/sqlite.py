@@ -22,6 +22,7 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.commit import Statement, Values, Write, Writer
 from dragoman.store.database import Connections, StoreSpec, failure, open_database
+from dragoman.store.responses import SqliteResponses
 
 METERS = Meters.__struct_fields__
 EXCHANGE = (*ExchangeRow.__struct_fields__[:-1], *METERS)
@@ -67,6 +68,7 @@ class SqliteStore:
         self._writer = Writer(connections.writing, connections.folding)
         self._reader = connections.reading
         self._reads = ThreadPoolExecutor(1, "store-reader")
+        self._responses = SqliteResponses(self._writer.write, self._read)
         self._closed = False
 
     @classmethod
@@ -83,6 +85,11 @@ class SqliteStore:
     def commits(self) -> int:
         """Commits made so far: fewer than writes where callers are many."""
         return self._writer.commits
+
+    @property
+    def responses(self) -> SqliteResponses:
+        """The kept answers of the Responses protocol."""
+        return self._responses
 
     async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
         """Insert both rows in one commit; return once they are durable."""

@@ -1,0 +1,84 @@
+"""However a request ends: told to the client, and booked exactly once.
+
+    async with ending(ex, out):
+        ...                          whatever this raises is the end
+
+A :class:`Failure` is told in the door's dialect, a cancellation is the client that left, anything else is
+a bug of ours and still an answer. Whichever it is, what is open is closed and the ledger is settled.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from dragoman.core.failure import Failure, Kind
+from dragoman.dialects import Call
+from dragoman.exchange.booking import attempt_row, exchange_row
+from dragoman.exchange.life import Attempt, Exchange, Out
+from dragoman.routing import Target
+
+
+@asynccontextmanager
+async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
+    """Live one request, and see to its end.
+
+    Raises:
+        CancelledError: The client left, or the process stops; everything is closed and booked.
+    """
+    try:
+        yield
+        ex.state = "failed" if ex.failure else "settled"
+    except Failure as failure:
+        ex.failure, ex.state = failure, "failed"
+        await out.reply(ex.door.write_failure(failure), ex.headers())
+    except CancelledError:
+        ex.state = "settled" if out.over else "cancelled"
+        raise
+    except Exception as bug:  # the last resort: told with the request's id, never a silent 500
+        ex.services.complain(f"request {ex.request_id} failed on a bug", bug)
+        ex.failure, ex.state = Failure(Kind.INTERNAL, f"internal error, request {ex.request_id}"), "failed"
+        if out.begun:
+            raise
+        await out.reply(ex.door.write_failure(ex.failure), ex.headers())
+    finally:
+        await _settle(ex)
+
+
+async def opened(ex: Exchange, target: Target) -> Attempt:
+    """Note an attempt in the ledger; when this returns, it survives a crash."""
+    attempt = Attempt(len(ex.attempts) + 1, target, ex.services.now())
+    ex.attempts.append(attempt)
+    if attempt.number == 1:
+        await ex.services.ledger.open(exchange_row(ex), attempt_row(ex, attempt))
+    else:
+        await ex.services.ledger.next(attempt_row(ex, attempt))
+    return attempt
+
+
+def request_id(call: Call) -> str | None:
+    """Return the client's own request id if it is one, so that it cannot smuggle anything anywhere."""
+    asked = call.headers.get("x-request-id", "")
+    return asked if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", asked) else None
+
+
+async def _settle(ex: Exchange) -> None:
+    """Close what is open and book what it cost.
+
+    A request without a known key is not booked: a flood of them must not grow the ledger. The store
+    writes what it was given even if this task is cancelled while it waits for the commit.
+    """
+    try:
+        for attempt in ex.attempts:
+            if attempt.answer is not None:
+                await attempt.answer.close()
+    finally:
+        if ex.account is not None:
+            at = ex.services.now()
+            rows = [attempt_row(ex, attempt, at) for attempt in ex.attempts]
+            try:
+                await ex.services.ledger.settle(exchange_row(ex, at, rows), rows)
+            except Failure as failure:
+                ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)

@@ -1,0 +1,156 @@
+"""However a request ends, it is told once and booked once."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dragoman.accounts.keys import LOCAL
+from dragoman.core.failure import Failure, Kind, invalid
+from dragoman.dialects import Call, Reply
+from dragoman.dialects.catalog import DIALECTS
+from dragoman.exchange.ending import ending, opened, request_id
+from dragoman.exchange.life import Exchange, Services
+from dragoman.routing import Target
+from dragoman.store import AttemptRow, ExchangeRow
+
+
+class Out:
+    """Notes what is told."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.over = False
+        self.told: list[Reply] = []
+
+    async def reply(self, reply: Reply, headers: dict[str, str]) -> None:
+        """Note a reply."""
+        self.told.append(reply)
+
+
+class Ledger:
+    """Notes what is booked."""
+
+    owner = "me"
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.booked: list[str] = []
+        self.settled: list[ExchangeRow] = []
+        self._broken = broken
+
+    async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
+        """Note the first attempt."""
+        self.booked.append(f"open {exchange.state} {attempt.number}")
+
+    async def next(self, attempt: AttemptRow) -> None:
+        """Note one more."""
+        self.booked.append(f"next {attempt.number}")
+
+    async def settle(self, exchange: ExchangeRow, attempts: list[AttemptRow]) -> None:
+        """Note the end."""
+        if self._broken:
+            raise Failure(Kind.UNAVAILABLE, "disk full")
+        self.settled.append(exchange)
+
+
+def exchange(ledger: Ledger, complaints: list[str]) -> Exchange:
+    """Return an exchange whose services only note."""
+    services: Any = SimpleNamespace(
+        live=SimpleNamespace,
+        ledger=ledger,
+        new_id=lambda: "req_1",
+        now=lambda: 1.0,
+        tick=lambda: 1.0,
+        complain=lambda message, _: complaints.append(message),
+    )
+    ex = Exchange(cast("Services", services), DIALECTS["openai_chat"], "relay", None)
+    ex.account = LOCAL
+    return ex
+
+
+async def live(ex: Exchange, out: Out, error: BaseException | None) -> None:
+    """Live one request that ends in `error`, or well."""
+    async with ending(ex, cast("Any", out)):
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "status", "told"),
+    [
+        (None, "settled", 200, []),
+        (invalid("no", "$"), "failed", 400, [400]),
+        (ValueError("a bug"), "failed", 500, [500]),
+    ],
+)
+def test_an_end_is_told_and_booked_once(
+    error: Exception | None, state: str, status: int, told: list[int]
+) -> None:
+    """Well, refused, or by a bug of ours, which is complained about."""
+    ledger, out, complaints = Ledger(), Out(), list[str]()
+    asyncio.run(live(exchange(ledger, complaints), out, error))
+    assert [(row.state, row.status) for row in ledger.settled] == [(state, status)]
+    assert [reply.status for reply in out.told] == told
+    assert complaints == (["request req_1 failed on a bug"] if status == 500 else [])
+
+
+@pytest.mark.parametrize(("over", "state"), [(False, "cancelled"), (True, "settled")])
+def test_a_client_that_leaves_is_a_cancellation_that_goes_on(*, over: bool, state: str) -> None:
+    """Unless it had everything already."""
+    ledger, out = Ledger(), Out()
+    out.over = over
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(live(exchange(ledger, []), out, asyncio.CancelledError()))
+    assert [row.state for row in ledger.settled] == [state]
+    assert out.told == []
+
+
+def test_a_bug_after_the_first_byte_is_not_told_as_an_answer() -> None:
+    """There is one already; the server breaks it off."""
+    ledger, out = Ledger(), Out()
+    out.begun = True
+    with pytest.raises(ValueError, match="a bug"):
+        asyncio.run(live(exchange(ledger, []), out, ValueError("a bug")))
+    assert [row.state for row in ledger.settled] == ["failed"]
+    assert out.told == []
+
+
+def test_a_stranger_is_not_booked() -> None:
+    """A flood of requests without a key must not grow the ledger."""
+    ledger = Ledger()
+    ex = exchange(ledger, [])
+    ex.account = None
+    asyncio.run(live(ex, Out(), invalid("no", "$")))
+    assert ledger.settled == []
+
+
+def test_a_ledger_that_fails_at_the_end_is_complained_about() -> None:
+    """The client has its answer all the same."""
+    complaints: list[str] = []
+    asyncio.run(live(exchange(Ledger(broken=True), complaints), Out(), None))
+    assert complaints == ["request req_1 could not be settled in the ledger"]
+
+
+def test_attempts_are_booked_as_they_open() -> None:
+    """The first with its request, in one commit; each further one by itself."""
+    ledger = Ledger()
+    ex = exchange(ledger, [])
+
+    async def play() -> None:
+        for number in (1, 2):
+            attempt = await opened(ex, Target("p", "m"))
+            assert attempt.number == number
+
+    asyncio.run(play())
+    assert ledger.booked == ["open reserved 1", "next 2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("abc-1_X", "abc-1_X"), ("a b", None), ("", None), ("x" * 65, None)]
+)
+def test_a_sane_id_of_the_client_is_taken(given: str, kept: str | None) -> None:
+    """Anything else is not."""
+    assert request_id(Call("GET", "/", {}, {"x-request-id": given})) == kept
