@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench lock clean
+.PHONY: help setup sdks peers run test fuzz check docs bench lock clean
 
 bin := .venv/bin
 ready := .venv/ready
@@ -16,11 +16,21 @@ $(ready): scripts/setup pyproject.toml $(wildcard requirements/*.txt)
 
 setup: $(ready) ## make .venv with everything the rest needs (again only when a pin has changed)
 
+sdks: setup ## make an environment for each official SDK the tests use (again only when a pin has changed)
+	@scripts/setup_sdks
+
+peers: ## install the coding agents and the foreign mock that tests use, where there is npm (750 MB)
+	@scripts/setup_peers
+
 run: setup ## serve on 127.0.0.1:8080; without any key the embedded model answers
 	@exec $(bin)/dragoman serve
 
 test: setup ## the whole test suite
+	@scripts/setup_sdks || [ "$${CI:-}" != true ]  # offline their tests are skipped, and say so
 	$(bin)/python -m pytest -n auto
+
+fuzz: setup ## nonsense for every reader of the wire, for FUZZ_S seconds (FUZZ_ONLY=gemini narrows it)
+	FUZZ_S=$${FUZZ_S:-600} $(bin)/python tests/dialects/fuzz.py
 
 check: setup ## style, types, import contract, facts about the tree and the docs
 	$(bin)/python -m ruff check .
@@ -39,4 +49,4 @@ lock: setup ## pin and hash every dependency (ARGS=--upgrade for the newest)
 	scripts/lock $(ARGS)
 
 clean: ## remove what setup and the tools made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info
+	rm -rf .venv .venvs examples/agents/node_modules tests/mocks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info

@@ -153,5 +153,7 @@ def test_no_file_names_a_machine() -> None:
 def test_the_set_up_names_no_registry() -> None:
     """Dependencies come, by name and hash, from whatever registry the machine's tools are set up for."""
     files = [ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / ".ci" / "run"]
-    files += [*(ROOT / "requirements").iterdir(), *(ROOT / "scripts").iterdir()]
+    files += [
+        path for part in ("requirements", "scripts") for path in (ROOT / part).rglob("*") if path.is_file()
+    ]
     assert [path.name for path in files if SOURCE.search(path.read_text())] == []

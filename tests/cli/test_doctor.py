@@ -46,13 +46,13 @@ def found(findings: list[Finding], subject: str) -> Finding:
     return one
 
 
-def asked(status: str, body: str = "") -> tuple[Finding, list[bytes]]:
+def asked(status: str, body: str = "", name: str = "openai") -> tuple[Finding, list[bytes]]:
     """Return what is found about a provider that answers so, and what it was asked."""
 
     async def play() -> tuple[Finding, list[bytes]]:
         async with provider(status, body) as (url, requests):
-            environ = {**OFF, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": KEY}
-            return found(await look(configured(environ), ask=True), "openai"), requests
+            environ = {**OFF, f"{name.upper()}_BASE_URL": url, f"{name.upper()}_API_KEY": KEY}
+            return found(await look(configured(environ), ask=True), name), requests
 
     return asyncio.run(play())
 
@@ -66,6 +66,22 @@ def test_a_provider_that_answers() -> None:
     (request,) = requests
     assert request.startswith(b"GET /v1/models HTTP/1.1\r\n")
     assert b"Bearer " + KEY.encode() in request
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("anthropic", b"/v1/models"),
+        ("gemini", b"/v1/v1beta/models"),
+        ("cohere", b"/v1/models"),
+        ("ollama", b"/api/tags"),
+    ],
+)
+def test_a_provider_is_asked_where_it_lists_its_models(name: str, path: bytes) -> None:
+    """Each protocol has a place of its own, and a service is asked once, whatever protocols it speaks."""
+    finding, [request] = asked("200 OK", '{"models": [{}]}', name)
+    assert finding.text.endswith("answers, 1 models")
+    assert request.startswith(b"GET " + path + b" HTTP/1.1")
 
 
 @pytest.mark.parametrize(

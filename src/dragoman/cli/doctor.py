@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 async def look(config: Config, *, ask: bool) -> list[Finding]:
     """Return what there is to know; the providers' answers only if `ask`."""
-    ready = [row for row in config.providers.values() if row.ready]
+    ready = [row for row in config.providers.values() if row.ready and not row.twin]
     return [
         Finding("ok", "dragoman", f"{__version__}, Python {platform.python_version()}, {sys.prefix}"),
         _files(config),
@@ -169,9 +169,7 @@ async def _asked(transport: Transport, row: Provider) -> Finding:
     """Ask one provider for its models."""
     where = f"{row.base_url}{f', key {masked(row.key)}' if row.key else ''}"
     try:
-        answer = await transport.send(
-            "GET", f"{row.base_url}/models", sign(row, {}), b"", deadlines=DEADLINES
-        )
+        answer = await transport.send("GET", _models_of(row), sign(row, {}), b"", deadlines=DEADLINES)
         try:
             status, body = answer.status, await answer.read()
         finally:
@@ -185,10 +183,22 @@ async def _asked(transport: Transport, row: Provider) -> Finding:
     return Finding("ok", row.name, f"{where}: answers{_count(body) if status == 200 else ''}")
 
 
+def _models_of(row: Provider) -> str:
+    """Return where a provider lists its models."""
+    match row.dialect:
+        case "ollama":
+            return f"{row.base_url}/tags"
+        case "cohere":
+            return f"{row.base_url.removesuffix('/v2')}/v1/models"
+        case _:
+            return f"{row.base_url}/models"
+
+
 def _count(body: bytes) -> str:
     """Return how many models an answer lists, in words."""
     try:
-        return f", {len(decode(body)['data'])} models"
+        listed = decode(body)
+        return f", {len(listed['data'] if 'data' in listed else listed['models'])} models"
     except (ValueError, TypeError, LookupError):
         return ""
 
