@@ -31,6 +31,7 @@ from dragoman.core.request import (
 )
 from dragoman.core.usage import Usage
 from dragoman.dialects import Call, Reply
+from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.openai_chat import DIALECT
 from dragoman.dialects.openai_chat_parts import SYNTHETIC
 
@@ -736,3 +737,21 @@ def test_an_error_with_status_200_is_an_error(body: Json, kind: Kind) -> None:
     with pytest.raises(Failure) as caught:
         DIALECT.read_answer(Reply(200, body=body))
     assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("web_search_options", {}),
+        ("web_search_options", {"search_context_size": "low"}),
+        ("modalities", ["text", "audio"]),
+    ],
+)
+def test_another_kind_of_answer_goes_home_only(name: str, value: Any) -> None:
+    """A search, even one without options, and speech: at home as they came, anywhere else refused by name."""
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], name: value}
+    request = DIALECT.read_request(Call("POST", "/v1/chat/completions", body=body))
+    assert DIALECT.write_request(request).body == body
+    with pytest.raises(Failure) as refused:
+        DIALECTS["anthropic"].write_request(request)
+    assert (refused.value.kind, refused.value.at) == (Kind.UNSUPPORTED, f"$.{name}")

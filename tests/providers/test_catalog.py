@@ -385,3 +385,16 @@ def test_a_configured_key_stays() -> None:
     """What the configuration file says is not overruled by a leftover variable."""
     configured = catalog(providers={"groq": {"key": "from-file"}}).providers["groq"]
     assert in_environment(configured, {"GROQ_API_KEY": "from-env"}).key == "from-file"
+
+
+def test_a_twin_is_home_to_the_clients_of_its_dialect() -> None:
+    """Where both rows are at their vendor's address and have a key; elsewhere nobody knows what is served."""
+    rows = catalog()
+
+    def placed(**environ: str) -> Mapping[tuple[str, str], str]:
+        return rows.placed({name: in_environment(row, environ) for name, row in rows.providers.items()}).homes
+
+    assert placed() == {}
+    assert placed(OPENAI_API_KEY="k") == {("openai", "openai_responses"): "openai-responses"}
+    assert placed(OPENAI_API_KEY="k", OPENAI_BASE_URL="http://127.0.0.1:9/v1") == {}
+    assert placed(REQUESTY_API_KEY="k") == {("requesty", "anthropic"): "requesty-anthropic"}

@@ -156,6 +156,16 @@ def test_tools_are_refused_where_the_model_has_none() -> None:
 # ---------------------------------------------------------------------------- limits
 
 
+def test_no_answer_at_all_can_be_asked_at_home_only() -> None:
+    """Zero tokens warm a cache there; abroad it would be a fault, or no limit."""
+    warm = msgspec.structs.replace(request(max_output=0), dialect="anthropic")
+    with pytest.raises(Failure) as refused:
+        fit(warm, None, HERE, "openai_chat")
+    assert refused.value.at == "$.max_tokens"
+    assert fit(warm, None, HERE, "anthropic").request.max_output == 0
+
+
+
 def test_a_limit_above_the_models_is_clamped() -> None:
     """The provider would have answered 400."""
     result = fitted(request(max_output=1000), max_output=100)

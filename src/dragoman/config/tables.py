@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -109,7 +108,7 @@ def read_catalog(sources: Sources, simulator_url: str, dialects: Collection[str]
                 given["providers"][name].where(sources, "base_url") if name in given["providers"] else name
             )
             sources.refuse(where, f"the address of {name} holds a credential", "set its key instead")
-    return msgspec.structs.replace(rows, providers=MappingProxyType(providers))
+    return rows.placed(providers)
 
 
 def read_routes(sources: Sources, rows: Catalog) -> dict[str, RouteSpec]:

@@ -37,7 +37,7 @@ change later, End's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -63,7 +63,7 @@ from dragoman.core.request import (
 )
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
 from dragoman.dialects import openai_chat_parts as said
-from dragoman.dialects.border import Crossing, merged
+from dragoman.dialects.border import BINDING, Crossing, merged
 from dragoman.dialects.fields import Fields
 from dragoman.dialects.framing import SSE
 from dragoman.dialects.lanes import kind_of
@@ -100,7 +100,7 @@ MOVED = "The answer is in the user's next message."
 
 def _read_request(call: Call) -> Request:
     fields = Fields(call.body, strict=True)
-    form: list[str] = []
+    form = [BINDING + name for name in _bound(fields)]
     deployment = DEPLOYMENT.search(call.path)
     model = fields.text("model") if deployment else fields.need_text("model")
     messages = tuple(_read_messages(fields))
@@ -141,6 +141,15 @@ def _read_request(call: Call) -> Request:
         tier=fields.text("service_tier"),
         extras=extras(NAME, fields.rest, form),
     )
+
+
+def _bound(fields: Fields) -> Iterator[str]:
+    """Yield the fields that ask for another kind of answer: a spoken one, or one that searched the web."""
+    if fields.rest.get("web_search_options") is not None:
+        yield "web_search_options"
+    spoken = fields.rest.get("modalities")
+    if isinstance(spoken, list) and "audio" in spoken:
+        yield "modalities"
 
 
 def _read_stream_usage(fields: Fields) -> bool:

@@ -31,7 +31,7 @@ from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
 from dragoman.exchange.tasks import read, retell, tell
 from dragoman.exchange.turn import recall
 from dragoman.providers.upstream import Prepared, ask, prepare
-from dragoman.routing import Route, Target, plan
+from dragoman.routing import Route, Target
 from dragoman.routing.retry import PAUSE_S, decide
 
 __all__ = ["Exchange", "Out", "Services", "Snapshot", "run"]
@@ -63,7 +63,7 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
 
 async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -> Attempt:
     """Ask target after target until one begins to answer."""
-    targets = list(plan(route))
+    targets = ex.live.nearest(route, ex.door.name)
     while True:
         target = targets[0]
         try:
@@ -188,7 +188,7 @@ async def _present(ex: Exchange, request: Request, out: Out) -> None:
 
 async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, strict: bool) -> None:
     """Count input tokens where the target's protocol can, else estimate and say so."""
-    target = next(plan(route))
+    [target, *_] = ex.live.nearest(route, ex.door.name)
     prepared = _prepared(ex, request, target, strict=strict)
     if prepared is None:
         ex.losses[Loss("approximated", "answer.input_tokens", "estimated from characters")] = None

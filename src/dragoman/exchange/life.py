@@ -26,7 +26,7 @@ from dragoman.providers.catalog import Catalog
 from dragoman.providers.media import Fetcher
 from dragoman.providers.transport import Deadlines, Transport
 from dragoman.providers.upstream import Answer
-from dragoman.routing import Route, Table, Target
+from dragoman.routing import Route, Table, Target, plan
 from dragoman.store import State
 
 LOSSES_SHOWN = 40
@@ -60,6 +60,15 @@ class Snapshot(msgspec.Struct, frozen=True):
     table: Table
     deadlines: Deadlines
     relay: RelaySpec = RelaySpec()
+
+    def nearest(self, route: Route, dialect: str) -> list[Target]:
+        """Return the targets of `route` in order, each where its service speaks the client's own dialect."""
+        homes = self.catalog.homes
+        found = (
+            Target(homes.get((target.provider, dialect), target.provider), target.model)
+            for target in plan(route)
+        )
+        return list(dict.fromkeys(found))
 
 
 class Services(msgspec.Struct, frozen=True):

@@ -35,11 +35,24 @@ class Catalog(msgspec.Struct, frozen=True):
         providers: By name, in the order of the tables.
         models: By bare name, snapshots included, in the order of the tables.
         targets: (provider, the model's name there) -> the model, for what names a target directly.
+        homes: (provider, dialect) -> its twin that speaks the dialect, where both are at their vendor's
+            address; elsewhere nobody knows whether both protocols are served.
     """
 
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
     targets: Mapping[tuple[str, str], Model]
+    homes: Mapping[tuple[str, str], str] = MappingProxyType({})
+
+    def placed(self, providers: Mapping[str, Provider]) -> Catalog:
+        """Return the catalogue with these rows, which have their addresses and keys."""
+        homes = {
+            (row.twin, row.dialect): name
+            for name, row in providers.items()
+            if row.twin and row.ready and row.base_url == self.providers[name].base_url
+        }
+        frozen = MappingProxyType(dict(providers))
+        return msgspec.structs.replace(self, providers=frozen, homes=MappingProxyType(homes))
 
     def find_model(self, provider: str, name: str) -> Model | None:
         """Return the model that `provider` calls `name`, as it serves it; None when no row says."""

@@ -198,6 +198,9 @@ def bounded(request: Request, aim: Aim) -> Fitted:
         if aim.dialect != "anthropic":
             return Fitted(request)
         return Fitted(_with(request, max_output=limit or UNKNOWN_MAX_OUTPUT))
+    if asked == 0 and aim.dialect != request.dialect:
+        # Anthropic: 0 fills the prompt cache and answers nothing. Others take no 0, or answer without limit.
+        raise unsupported(f"only {request.dialect} can be asked for no answer at all", "$.max_tokens")
     if limit is None or asked <= limit:
         return Fitted(request)
     loss = Loss("clamped", "max_output", f"{aim.model.id} writes at most {limit} tokens")
