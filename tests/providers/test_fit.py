@@ -165,7 +165,6 @@ def test_no_answer_at_all_can_be_asked_at_home_only() -> None:
     assert fit(warm, None, HERE, "anthropic").request.max_output == 0
 
 
-
 def test_a_limit_above_the_models_is_clamped() -> None:
     """The provider would have answered 400."""
     result = fitted(request(max_output=1000), max_output=100)
