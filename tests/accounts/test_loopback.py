@@ -30,6 +30,7 @@ def test_loopback_hosts_are_served(host: str) -> None:
         {"host": "2130706433"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"content-type": "text/plain"},

@@ -45,8 +45,11 @@ def test_without_any_the_built_in_ones_are_there(tmp_path: Path) -> None:
         ("D = 1", "it lacks endpoints"),
         (WHOLE, "it calls itself cohere"),
         (WHOLE + "\nD.name = 'mine'", "POST /v2/chat is another dialect's"),
+        ("raise SystemExit(3)", "cannot be imported (SystemExit: 3)"),
+        (WHOLE + "\nD.name = 'mine'\nD.endpoints = None", "outside_dialect:D is no dialect (TypeError"),
+        (WHOLE + "\nD.name = 'mine'\nD.endpoints = (5,)", "outside_dialect:D is no dialect (AttributeError"),
     ],
-    ids=["raises", "lacks", "misnamed", "taken"],
+    ids=["raises", "lacks", "misnamed", "taken", "exits", "nothing", "number"],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, module: str, said: str) -> None:
     """File, line, and what is the matter; nothing is half taken in."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.dialects.fields import MAX_DEPTH, Fields, decode, encode, parse
+from dragoman.dialects.fields import MAX_DEPTH, MAX_ITEMS, Fields, decode, encode, parse
 
 TAKERS: dict[str, Callable[[Fields], Any]] = {
     "text": lambda fields: fields.text("x"),
@@ -225,3 +225,21 @@ def test_what_is_written_is_read(body: dict[str, Any]) -> None:
         return  # a lone surrogate, which no body that was read can hold
     assert b"\n" not in data
     assert decode(data) == parse(data) == body
+
+
+def test_a_key_given_twice_is_found_among_many() -> None:
+    """Half a million keys are looked through once, not each of them once for every other."""
+    body = b"{" + b"".join(b'"%d":1,' % number for number in range(500_000)) + b'"499999":2}'
+    with pytest.raises(Failure) as caught:
+        parse(body)
+    assert caught.value.at == "$.499999"
+
+
+@pytest.mark.parametrize("item", ['{"role":"user","content":"x"}', '"x"'], ids=["turns", "texts"])
+def test_an_array_without_end_is_refused_before_it_is_read(item: str) -> None:
+    """Each turn is work on the event loop; numbers are not (token ids come by the ten thousand)."""
+    many = f'{{"model":"m","messages":[{",".join([item] * (MAX_ITEMS + 1))}]}}'
+    with pytest.raises(Failure) as refused:
+        parse(many.encode())
+    assert refused.value.at == "$.messages"
+    assert len(parse(f'{{"input":[{",".join(["7"] * (MAX_ITEMS + 1))}]}}'.encode())["input"]) == MAX_ITEMS + 1

@@ -174,6 +174,7 @@ def test_ranks_are_sorted_and_cut() -> None:
         [rank(0), rank(1), rank(2, None)],
         [rank(0), rank(1), rank(2, "high")],
         [rank(0), rank(1), rank(2, True)],
+        [rank(0), rank(1), rank(2, 10**400)],
     ],
     ids=repr,
 )

@@ -45,6 +45,8 @@ def live(*ready: str) -> Snapshot:
         routes={
             "paint": RouteSpec(("anthropic/x", "groq/brush", "openai/pencil")),
             "words": RouteSpec(("anthropic/x",)),
+            "v1beta": RouteSpec(("gemini/real",)),
+            "models": RouteSpec(("gemini/real",)),
         },
         offers={"whisper": (Target("groq", "whisper"), Target("openai", "whisper-1"))},
         ready=frozenset(ready),
@@ -124,6 +126,15 @@ GOES: list[tuple[tuple[str, ...], Incoming, str, str]] = [
         sent("/v1beta/models/gemini/imagen:predict"),
         "https://gemini.example/v1beta/models/imagen:predict",
         "imagen",
+    ),
+    *(
+        (
+            ALL,
+            sent(f"/v1beta/models/{name}:predict"),
+            "https://gemini.example/v1beta/models/real:predict",
+            "real",
+        )
+        for name in ("v1beta", "models")
     ),
     (
         ALL,

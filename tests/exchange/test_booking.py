@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.house import ask, chat, house, message, post
 
+from dragoman.exchange.booking import LONGEST
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 from dragoman.store import AttemptRow, ExchangeRow
@@ -117,3 +118,20 @@ def test_a_provider_that_counts_nonsense_is_booked_sanely(tmp_path: Path, value:
     assert row.state == "settled"
     assert row.meters.input >= 0
     assert row.meters.output >= 0
+
+
+def test_no_name_and_no_message_fills_the_ledger(tmp_path: Path) -> None:
+    """A model of a million letters, known or not, and a provider that says as much, are booked in part."""
+
+    async def play() -> None:
+        plot = {"default": {"error": {"status": 400, "message": "m" * 1_000_000}}}
+        async with Simulator(script=read(plot)) as sim, house(tmp_path, sim.url) as gate:
+            for model in ("x" * 1_000_000, "sim-openai_chat/" + "x" * 1_000_000):
+                await ask(gate.port, post("/v1/chat/completions", chat(model=model)))
+            for row in await gate.rows(2):
+                told = [row.model, row.message, row.answered_model]
+                for attempt in await gate.attempts(row):
+                    told += [attempt.model, attempt.message]
+                assert max(len(text) for text in told if text) == LONGEST
+
+    asyncio.run(play())

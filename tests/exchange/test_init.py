@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.house import ask, chat, house, message, post
+from tests.house import answer, ask, chat, house, message, post
 
 from dragoman.core.failure import Failure, Kind
+from dragoman.dialects.catalog import DIALECTS
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 from dragoman.store import AttemptRow, ExchangeRow
@@ -287,5 +288,48 @@ def test_a_request_that_says_nothing_is_answered_here(
             assert not sim.journal.entries
             [row] = await gate.rows(1)
             assert (row.state, row.attempts, row.meters.cost_micros) == ("settled", 0, 0)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic", "gemini", "cohere", "ollama"])
+def test_a_provider_that_quotes_our_key_is_not_repeated(tmp_path: Path, dialect: str, status: int) -> None:
+    """Neither to the client nor in the ledger, whatever the status and wherever in the answer it stands."""
+    key = "sk-canary-0123456789"
+    (tmp_path / "dragoman.toml").write_text(
+        f'[providers.far]\ndialect = "{dialect}"\nbase_url = "{{url}}"\nkey = "{key}"\n'
+    )
+
+    async def play() -> None:
+        plot = script(error={"status": status, "message": f"bad key {key} here"})
+        async with Simulator(script=plot) as sim:
+            toml = tmp_path / "dragoman.toml"
+            toml.write_text(toml.read_text().replace("{url}", f"{sim.url}{DIALECTS[dialect].root}"))
+            async with house(tmp_path) as gate:
+                got = await ask(gate.port, post("/v1/chat/completions", chat(model="far/m")))
+                assert got.status >= 400
+                assert key not in got.body.decode()
+                [row] = await gate.rows(1)
+                assert key not in f"{row}{await gate.attempts(row)}"
+                assert sim.journal
+
+    asyncio.run(play())
+
+
+def test_a_stranger_is_refused_before_his_body_is_read(tmp_path: Path) -> None:
+    """The head alone is answered, and the connection closed: the body never need come."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="one-key-of-some-length") as gate:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            head = post("/v1/chat/completions", chat()).partition(b"\r\n\r\n")[0]
+            writer.write(head + b"\r\n\r\n")
+            got = await answer(reader)
+            assert (got.status, got.headers["connection"]) == (401, "close")
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+            assert await gate.rows() == []
 
     asyncio.run(play())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -134,3 +135,32 @@ def test_a_glimpse_is_of_the_top_level() -> None:
     assert glimpsed(JSON, b'{"model": "m", "stream": true}') == Named("m", stream=True)
     assert glimpsed(JSON, b'{"model": 5, "stream": 1}') == Named()
     assert glimpsed(FORM, b'{"model": "m"}') == Named()
+
+
+def test_what_a_file_is_called_is_no_field() -> None:
+    """Who chooses a file's name chooses no model, and has no bytes of the file replaced."""
+    for name in ("; name=model;.wav", '\\"; name=\\"model\\"', "a; name=model"):
+        body = part("file", b"RIFF", f'; filename="{name}"') + b"--xX--\r\n"
+        assert named(FORM, body) == Named()
+    body = b"--xX\r\ncontent-disposition:form-data ;filename=a; NAME = model\r\n\r\nm\r\n--xX--"
+    assert named(FORM, body).model == "m"
+
+
+def test_a_form_of_any_shape_is_looked_through_once() -> None:
+    """A head that begins the same thing a million times, and a body of a million parts."""
+    head = b"\r\n" + b"content-disposition:form-data;" * 300_000 + b"\r\n\r\n"
+    assert named(FORM, b"--xX" + head + b"v\r\n--xX--") == Named()
+    with pytest.raises(Failure, match="more than 1000 parts"):
+        named(FORM, b"--xX" + b"\r\n--xX" * 1_000_000)
+
+
+def test_a_long_key_costs_no_more_memory_than_its_body() -> None:
+    """A pattern that could go back would note every character it has passed."""
+    body = b'{"' + b"k" * 2_000_000 + b'": 1, "model": "x"}'
+    tracemalloc.start()
+    try:
+        assert named(JSON, body).model == "x"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * len(body)

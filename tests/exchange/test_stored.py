@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from dragoman.accounts.ledger import Owner
-from dragoman.core.failure import Failure, Kind
+from dragoman.core.failure import Failure, Kind, Source
 from dragoman.exchange.stored import DIED, Stored, output_of
 from dragoman.store import ResponseRow
 from dragoman.store.responses import ResponsesSpec
@@ -66,7 +66,7 @@ class Shelf:
         """Keep an answer, and say where its items are."""
         row = self.row(id_, previous, **more)
         items = [(item["id"], place) for place, item in enumerate(output_of(row)) if "id" in item]
-        await self.store.responses.keep(row, items, bytes)
+        await self.store.responses.keep(row, items, bytes, most=1 << 30)
         return row
 
 
@@ -362,3 +362,115 @@ def test_nothing_is_remembered_where_it_is_switched_off(tmp_path: Path) -> None:
         assert await on.stored.sweep() == 1
 
     play(tmp_path, scene, ResponsesSpec(retention_s=0))
+
+
+def test_references_cannot_make_a_request_larger_than_a_history(tmp_path: Path) -> None:
+    """A reference is short, and what it stands for may be long: a thousand of them are a thousand copies."""
+
+    async def scene(on: Shelf) -> None:
+        await on.put("resp_1", input=msgspec.json.encode([{"role": "user", "content": "z" * 100_000}]))
+        refer = {"type": "item_reference", "id": "msg_dragoman_1_i0"}
+        assert len(await on.stored.dereferenced("anna", [refer] * 10)) == 10
+        with pytest.raises(Failure) as refused:
+            await on.stored.dereferenced("anna", [refer] * 400)
+        failure = refused.value
+        assert (failure.kind, failure.at, failure.source) == (Kind.CONTEXT_LENGTH, "$.input", Source.CLIENT)
+
+    play(tmp_path, scene)
+
+
+def test_an_answer_is_looked_up_once_however_often_it_is_referred_to(tmp_path: Path) -> None:
+    """References cost as much as there are answers, not as there are references."""
+
+    async def scene(on: Shelf) -> None:
+        await on.put("resp_1")
+        looked: list[str] = []
+        find = on.stored.rows.find
+
+        async def finding(key: str, id_: str, *, now: float) -> ResponseRow | None:
+            looked.append(id_)
+            return await find(key, id_, now=now)
+
+        on.stored.rows.find = finding  # type: ignore[method-assign]
+        refer = {"type": "item_reference", "id": "msg_dragoman_1_i0"}
+        found = await on.stored.dereferenced("anna", [refer] * 50)
+        assert words(found) == ["asked resp_1"] * 50
+        assert looked == ["resp_1"]
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("key", ["anna", "bert"])
+def test_only_so_many_are_made_in_the_background(tmp_path: Path, key: str) -> None:
+    """For one key, and for all; it is refused as too many requests are, and there is room again."""
+
+    async def scene(on: Shelf) -> None:
+        ends: list[asyncio.Event] = []
+
+        async def make(id_: str, whose: str, answered: asyncio.Event, end: asyncio.Event) -> None:
+            await on.stored.begin(on.row(id_, key=whose, status="queued", background=True))
+            answered.set()
+            await end.wait()
+
+        async def begin_one(id_: str, whose: str) -> None:
+            answered, end = asyncio.Event(), asyncio.Event()
+            await on.stored.aside(make(id_, whose, answered, end), answered)
+            ends.append(end)
+
+        await begin_one("resp_1", "anna")
+        await begin_one("resp_2", "anna")
+        if key == "bert":
+            await begin_one("resp_3", "carl")
+        with pytest.raises(Failure) as refused:
+            await begin_one("resp_4", key)
+        failure = refused.value
+        assert (failure.kind, failure.source, failure.http_status) == (Kind.RATE_LIMITED, Source.CLIENT, 429)
+        assert failure.retry_after_s
+        assert await on.stored.rows.find(key, "resp_4", now=on.clock.at) is None
+        ends[0].set()
+        while "resp_1" in on.stored._going:
+            await asyncio.sleep(0)
+        await begin_one("resp_5", key)
+
+    play(tmp_path, scene, ResponsesSpec(retention_s=10, max_background=3, max_background_per_key=2))
+
+
+def test_what_could_not_be_kept_is_not_begun_in_the_background(tmp_path: Path) -> None:
+    """A client could never fetch it."""
+
+    async def scene(on: Shelf) -> None:
+        await on.put("resp_1", input=b"[" + b" " * 1024 + b"]")
+        with pytest.raises(Failure) as refused:
+            await on.stored.begin(on.row("resp_2", status="queued", background=True))
+        assert (refused.value.code, refused.value.http_status) == ("storage_full", 429)
+
+    play(tmp_path, scene, ResponsesSpec(retention_s=10, max_key_bytes=1024))
+
+
+def test_who_leaves_while_the_answer_is_written_down_leaves_no_row(tmp_path: Path) -> None:
+    """The write happens all the same; nobody was told its id, and nobody would ever end it."""
+
+    async def scene(on: Shelf) -> None:
+        making = asyncio.get_running_loop().create_task(
+            on.stored.begin(on.row("resp_1", status="queued", background=True))
+        )
+        await asyncio.sleep(0)
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+        assert await on.stored.rows.under_way(on.stored.owner.id) == set()
+
+    play(tmp_path, scene)
+
+
+def test_a_sweep_ends_what_this_process_lost_itself(tmp_path: Path) -> None:
+    """An answer whose end could not be written down does not stay for ever; one under way is left alone."""
+
+    async def scene(on: Shelf) -> None:
+        left = await begin(on)
+        await on.put("resp_2", status="in_progress", background=True)
+        await on.stored.sweep()
+        assert await on.stored.rows.under_way(on.stored.owner.id) == {"resp_1"}
+        assert not left.is_set()
+
+    play(tmp_path, scene)

@@ -164,7 +164,7 @@ def test_store_false_keeps_nothing_and_still_continues(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("why", ["large", "prompt", "away"])
+@pytest.mark.parametrize("why", ["large", "prompt", "away", "full"])
 def test_what_cannot_be_kept_is_served_and_says_so(tmp_path: Path, why: str) -> None:
     """``store`` is false and the loss is declared; the answer was paid for."""
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_kept_is_served_and_says_so(tmp_path: Path, why: str) -> 
         one = await turn(stored, input="x" * (2000 if why == "large" else 1), **more)
         if why == "away":
 
-            async def away(*_: object) -> None:
+            async def away(*_: object, **__: object) -> None:
                 raise Failure(Kind.UNAVAILABLE, "away")
 
             stored.rows.keep = away  # type: ignore[method-assign,assignment]
@@ -182,7 +182,7 @@ def test_what_cannot_be_kept_is_served_and_says_so(tmp_path: Path, why: str) -> 
         assert [str(loss) for loss in reply.losses] == ["dropped:store"]
         assert await stored.rows.find("anna", "resp_a1", now=50) is None
 
-    play(tmp_path, scene, max_bytes=1500)
+    play(tmp_path, scene, max_bytes=1500, max_key_bytes=100 if why == "full" else 1500)
 
 
 def test_a_stream_ends_once_the_answer_is_kept(tmp_path: Path) -> None:
@@ -302,5 +302,21 @@ def test_a_refusal_before_it_is_queued_is_the_clients(tmp_path: Path) -> None:
         assert [reply.status for reply in client.replies] == [400]
         assert behind.answered.is_set()
         assert behind.over
+
+    play(tmp_path, scene)
+
+
+def test_a_whole_answer_is_over_whatever_its_provider_calls_it(tmp_path: Path) -> None:
+    """One kept as if it were still being made would never end, and never be swept."""
+
+    async def scene(stored: Stored) -> None:
+        one = await turn(stored)
+        reply = await answered(one)
+        for status in ("queued", "in_progress"):
+            other = await turn(stored, id_=f"req_{status[0]}2")
+            await other.reply(Reply(200, body={**reply.body, "status": status}))
+            row = await stored.rows.find("anna", f"resp_{status[0]}2", now=50)
+            assert row is not None
+            assert row.status == "completed"
 
     play(tmp_path, scene)

@@ -181,6 +181,7 @@ def test_every_method_passes_with_its_body(tmp_path: Path, method: str, body: by
         ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 12345\r\netag: e\r\n\r\n", 200, "12345"),
         ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n", 204, None),
         ("GET", b'HTTP/1.1 304 Not Modified\r\netag: "e"\r\n\r\n', 304, None),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\ncontent-length: 12345\r\n\r\n", 304, None),
     ],
 )
 def test_an_answer_without_a_body_has_none(
@@ -424,6 +425,7 @@ PATHS = [
     "/relay/acme/a%0ab",
     "/relay/ac%6de/x",
     "/v1/files/../../x",
+    "/%6fpenai/v1/files",
     "/v1/files/%2e%2e/x",
     "/v1/files//x",
 ]
@@ -565,5 +567,36 @@ def test_a_web_page_cannot_send_files_to_a_gateway_without_keys(tmp_path: Path) 
                 await ask(gate.port, form.replace(b"authorization: Bearer client-secret\r\n", b""))
             ).status == 403
             assert len(server.requests) == 1
+
+    play(script())
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "404 No", "429 Slow", "500 Oops"])
+def test_no_refusal_quotes_our_key(tmp_path: Path, status: str) -> None:
+    """Whatever its status: neither the client nor the ledger is told."""
+
+    async def script() -> None:
+        body = b'{"error": {"message": "bad key: ' + OURS.encode() + b'"}}'
+        async with before(tmp_path, answering(said(status, body))) as (gate, _):
+            got = await ask(gate.port, request("GET", "/relay/acme/x"))
+            assert got.status == 502
+            assert OURS.encode() not in got.body
+            [row] = await gate.rows(1)
+            [attempt] = await gate.attempts(row)
+            assert OURS not in f"{row.message} {attempt.message}"
+
+    play(script())
+
+
+@pytest.mark.parametrize("status", ["600 Odd", "999 No"])
+def test_a_status_that_does_not_exist_is_the_providers_fault(tmp_path: Path, status: str) -> None:
+    """The server that tells statuses knows none such; it is a 502, and nothing of ours breaks."""
+
+    async def script() -> None:
+        async with before(tmp_path, answering(said(status, b"x"))) as (gate, _):
+            got = await ask(gate.port, request("GET", "/relay/acme/x"))
+            assert got.status == 502
+            [row] = await gate.rows(1)
+            assert (row.state, row.failure) == ("failed", "upstream")
 
     play(script())

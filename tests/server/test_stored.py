@@ -498,3 +498,61 @@ def test_tokens_are_counted_with_the_history(tmp_path: Path) -> None:
             assert both.json["input_tokens"] > alone.json["input_tokens"] + 100
 
     asyncio.run(play())
+
+
+def test_items_that_a_provider_gave_no_id_are_listed_and_passed_over(tmp_path: Path) -> None:
+    """They are told as they are; a page goes on after any item that has an id."""
+
+    async def play() -> None:
+        nameless = [{"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"}]
+        reply = {"id": "x", "object": "response", "status": "completed", "model": "m", "output": nameless}
+        plot = {"default": {"reply": {"body": reply, "headers": {"content-type": "application/json"}}}}
+        async with Simulator(script=read(plot)) as sim, house(tmp_path, sim.url) as gate:
+            first = await create(gate, model="sim-openai_responses/m")
+            result = [{"type": "function_call_output", "call_id": "c", "output": "done"}]
+            again = await create(
+                gate, result, model="sim-openai_responses/m", previous_response_id=first["id"]
+            )
+            pages = f"{again['id']}/input_items?order=asc"
+            whole = (await fetch(gate, pages)).json
+            assert whole["data"][1] == nameless[0]
+            page = (await fetch(gate, f"{pages}&limit=2")).json
+            assert (page["last_id"], page["has_more"]) == ("", True)
+            rest = await fetch(gate, f"{pages}&after={whole['first_id']}")
+            assert (rest.status, len(rest.json["data"])) == (200, 2)
+
+    asyncio.run(play())
+
+
+def test_two_keys_at_once_are_nobodys(tmp_path: Path) -> None:
+    """As on every other path: which of them was meant is not guessed."""
+
+    async def play() -> None:
+        async with Simulator(script=read(PLOT)) as sim, house(tmp_path, sim.url, **KEYS) as gate:
+            mine = (await create(gate, headers=ANNA))["id"]
+            both = get(f"{PATH}/{mine}", BERT).replace(b"\r\n\r\n", b"\r\nx-api-key: anna-secret\r\n\r\n")
+            got = await ask(gate.port, both)
+            assert (got.status, got.json["error"]["code"]) == (400, "conflicting_api_keys")
+
+    asyncio.run(play())
+
+
+def test_one_answer_too_many_in_the_background_is_too_many_requests(tmp_path: Path) -> None:
+    """A 429 in OpenAI's words that says when to come back; what runs goes on, and others are served."""
+
+    async def play() -> None:
+        limit = {"DRAGOMAN_RESPONSES_MAX_BACKGROUND_PER_KEY": "1"}
+        async with Simulator(script=read(PLOT)) as sim, house(tmp_path, sim.url, **KEYS, **limit) as gate:
+            first = await create(gate, "hang", background=True, headers=ANNA)
+            refused = await ask(gate.port, post(PATH, ours("hang", background=True), ANNA))
+            assert refused.status == 429
+            assert refused.json["error"]["code"] == "too_many_background_responses"
+            assert refused.json["error"]["type"] == "rate_limit_error"
+            assert int(refused.headers["retry-after"]) >= 1
+            assert (await create(gate, headers=ANNA))["status"] == "completed"
+            assert (await create(gate, "hang", background=True, headers=BERT))["status"] == "queued"
+            await ask(gate.port, post(f"{PATH}/{first['id']}/cancel", {}, ANNA))
+            while (await ask(gate.port, post(PATH, ours(background=True), ANNA))).status == 429:
+                await asyncio.sleep(0.005)
+
+    asyncio.run(play())

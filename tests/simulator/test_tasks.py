@@ -204,3 +204,11 @@ def test_two_at_once_do_not_meet() -> None:
                 assert body["data"][0]["embedding"] == list(vector((Text(f"text {n}"),), "m"))
 
     play(script())
+
+
+def test_a_vector_without_end_is_refused() -> None:
+    """A client cannot make the simulator fill the machine's memory with one number."""
+    asked = Embed("openai_chat", "m", ((Text("x"),),), dimensions=2**63)
+    reply, usage = answer(DIALECTS["openai_chat"], asked, Behaviour(), seed=0)
+    assert (reply.status, usage) == (400, None)
+    assert "at most 8192 dimensions" in reply.body["error"]["message"]

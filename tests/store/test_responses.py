@@ -16,6 +16,8 @@ from dragoman.store import ResponseRow
 from dragoman.store.responses import STEP, SqliteResponses
 from dragoman.store.sqlite import SqliteStore
 
+MOST = 1 << 30
+
 Scene = Callable[[SqliteResponses], Awaitable[None]]
 
 
@@ -50,7 +52,7 @@ def row(id_: str, previous: str | None = None, **more: Any) -> ResponseRow:
 async def put(rows: SqliteResponses, *kept: ResponseRow) -> None:
     """Keep rows one after the other."""
     for one in kept:
-        await rows.keep(one, (), lambda: b'["whole"]')
+        await rows.keep(one, (), lambda: b'["whole"]', most=MOST)
 
 
 async def ids(rows: SqliteResponses, id_: str, now: float = 2) -> list[str]:
@@ -63,7 +65,7 @@ def test_an_answer_is_found_as_it_was_kept(tmp_path: Path) -> None:
 
     async def scene(rows: SqliteResponses) -> None:
         kept = row("a", background=True, status="incomplete")
-        await rows.keep(kept, [("msg_1", 0), ("fc_1", 1)], bytes)
+        await rows.keep(kept, [("msg_1", 0), ("fc_1", 1)], bytes, most=MOST)
         assert await rows.find("anna", "a", now=99.9) == kept
         assert await rows.holders("anna", "fc_1", now=2) == [(kept, 1)]
         assert await rows.holders("anna", "fc_2", now=2) == []
@@ -155,7 +157,7 @@ def test_a_sweep_goes_in_small_steps(tmp_path: Path, *, chained: bool) -> None:
 
     async def scene(rows: SqliteResponses) -> None:
         kept = [row(str(n), str(n - 1) if n and chained else None) for n in range(count)]
-        await asyncio.gather(*(rows.keep(one, (), bytes) for one in kept))
+        await asyncio.gather(*(rows.keep(one, (), bytes, most=MOST) for one in kept))
         steps = []
         while step := await rows.sweep(100):
             steps.append(step)
@@ -191,9 +193,9 @@ def test_items_go_with_their_answer(tmp_path: Path) -> None:
     """An item of a deleted answer cannot be referred to, also while it is others' history."""
 
     async def scene(rows: SqliteResponses) -> None:
-        await rows.keep(row("a"), [("m", 0)], bytes)
-        await rows.keep(row("b", "a"), [("m", 0), ("n", 1)], bytes)
-        await rows.keep(row("c", "b"), [("m", 0)], bytes)
+        await rows.keep(row("a"), [("m", 0)], bytes, most=MOST)
+        await rows.keep(row("b", "a"), [("m", 0), ("n", 1)], bytes, most=MOST)
+        await rows.keep(row("c", "b"), [("m", 0)], bytes, most=MOST)
         assert len(await rows.holders("anna", "m", now=2)) == 2, "two are enough to see that they differ"
         assert await rows.delete("anna", "b", now=2)
         assert await rows.holders("anna", "n", now=2) == []
@@ -212,5 +214,43 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
             await put(rows, row("a", body=b"{}"))
         assert await rows.find("anna", "a", now=2) == row("a")
         assert msgspec.json.decode(row("a").body)
+
+    play(tmp_path, scene)
+
+
+def test_a_key_has_only_so_much_kept(tmp_path: Path) -> None:
+    """What is inserted, changed, hidden and deleted is counted, for each key by itself."""
+
+    async def scene(rows: SqliteResponses) -> None:
+        one = row("a", input=b"[]", body=b"x" * 98)
+        assert await rows.keep(one, (), bytes, most=250)
+        going = msgspec.structs.replace(one, id="b", previous="a", status="queued")
+        assert await rows.keep(going, (), bytes, most=250)
+        third = msgspec.structs.replace(one, id="c")
+        assert not await rows.keep(third, (), bytes, most=250)
+        assert await rows.find("anna", "c", now=2) is None
+        assert await rows.keep(msgspec.structs.replace(third, key="bert"), (), bytes, most=250)
+        await rows.change("anna", "b", status="completed", body=b"{}", expires_at=100)
+        assert await rows.keep(third, (), bytes, most=250)
+        assert await rows.delete("anna", "a", now=2), "hidden: b continues it, and its bytes are there"
+        assert not await rows.keep(msgspec.structs.replace(one, id="d"), (), bytes, most=250)
+        assert await rows.delete("anna", "b", now=2)
+        assert await rows.keep(msgspec.structs.replace(one, id="d"), (), bytes, most=250)
+        assert await rows.sweep(1000) == 3
+        assert await rows.keep(msgspec.structs.replace(one, id="e"), (), bytes, most=100)
+
+    play(tmp_path, scene)
+
+
+def test_who_only_waits_is_told_no_more_than_the_status(tmp_path: Path) -> None:
+    """Whoever looks again and again does not read prompts again and again."""
+
+    async def scene(rows: SqliteResponses) -> None:
+        await put(rows, row("a", status="queued"), row("b"))
+        assert await rows.state("anna", "a", now=2) == ("queued", "me")
+        assert await rows.state("anna", "b", now=200) is None
+        assert await rows.state("bert", "a", now=2) is None
+        assert await rows.under_way("me") == {"a"}
+        assert await rows.under_way("you") == set()
 
     play(tmp_path, scene)

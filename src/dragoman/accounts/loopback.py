@@ -27,10 +27,10 @@ def check(method: str, headers: Mapping[str, str]) -> None:
     Raises:
         Failure: FORBIDDEN, saying which header gave it away and that a key would do.
     """
-    if not is_loopback(_host(headers.get("host", ""))):
+    if not is_loopback(_host(f"//{headers.get('host', '')}")):
         raise _refusal("the Host header is not a loopback name")
     origin = headers.get("origin")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
+    if origin is not None and not is_loopback(_host(origin)):
         raise _refusal("the Origin header names another site")
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise _refusal("the Sec-Fetch-Site header says a page of another site sent this")
@@ -51,10 +51,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _host(header: str) -> str:
-    """Return the name in a Host header, without its port."""
+def _host(address: str) -> str:
+    """Return the name in an address, without its port; "" where it is none."""
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        return urlsplit(address).hostname or ""
     except ValueError:
         return ""
 

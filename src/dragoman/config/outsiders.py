@@ -34,6 +34,9 @@ def read_dialects(sources: Sources) -> Mapping[str, Dialect]:
                 found[entry.name] = _checked(_imported(entry.value), entry.name, found)
             except ImportError as error:
                 sources.refuse(where, f"dialects.{entry.name}: {error}")
+            except Exception as error:  # noqa: BLE001  what is asked may be anything, and answer in any way
+                why = f"{type(error).__name__}: {error}"
+                sources.refuse(where, f"dialects.{entry.name}: {entry.value} is no dialect ({why})")
     return MappingProxyType(found)
 
 
@@ -46,7 +49,7 @@ def _imported(reference: str) -> Any:
         raise ImportError(f"there is no module {error.name}: is it installed, or in PYTHONPATH?") from error
     except AttributeError as error:
         raise ImportError(f"{module} has no {attribute}") from error
-    except Exception as error:  # foreign code may fail in any way while it is imported
+    except (Exception, SystemExit) as error:  # foreign code may fail in any way while it is imported
         raise ImportError(f"{module} cannot be imported ({type(error).__name__}: {error})") from error
 
 

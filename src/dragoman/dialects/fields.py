@@ -26,6 +26,9 @@ from dragoman.core.failure import Failure, invalid, malformed
 MAX_DEPTH = 128
 """Levels a client's JSON may nest."""
 
+MAX_ITEMS = 50_000
+"""Turns, texts or tools in one array of a client's: reading as many takes most of a second."""
+
 encode = msgspec.json.encode
 """Write a JSON value as UTF-8 bytes, compact, on one line."""
 
@@ -185,7 +188,8 @@ def parse(body: bytes) -> dict[str, Json]:
 
     Raises:
         Failure: Not one JSON object of valid UTF-8; NaN or a number out of range; a lone surrogate;
-            nested deeper than :data:`MAX_DEPTH`; or a top-level key given twice, since an access
+            nested deeper than :data:`MAX_DEPTH`; more than :data:`MAX_ITEMS` entries in one array, since
+            each is work before anybody can be asked to pay; or a top-level key given twice, since an access
             check and the provider might then see different values. Says where, never what: the
             body may hold secrets.
     """
@@ -211,6 +215,9 @@ def parse(body: bytes) -> dict[str, Json]:
         raise invalid("the key is given twice", f"$.{_Key(twice)[:64]}")
     if _too_deep(body, value):
         raise invalid(f"the JSON nests deeper than {MAX_DEPTH} levels", "$")
+    for name, field in value.items():
+        if isinstance(field, list) and len(field) > MAX_ITEMS and isinstance(field[0], (dict, str)):
+            raise invalid(f"more than {MAX_ITEMS} entries in one array", f"$.{name[:64]}")
     return value
 
 

@@ -76,6 +76,9 @@ _GEMINI_SHARED = """
     /v1beta/operations/* /v1beta/models/{model}/operations/* /v1/models/{model}/operations/*
     /v1beta/tunedModels/* /v1beta/fileSearchStores/* /upload/v1beta/fileSearchStores/*
     /v1beta/generatedFiles/* /v1beta/corpora/*
+    /v1beta/models/{model}:batchGenerateContent /v1/models/{model}:batchGenerateContent
+    /v1beta/models/{model}:asyncBatchEmbedContent /v1/models/{model}:asyncBatchEmbedContent
+    /v1beta/models/{model}:predictLongRunning /v1/models/{model}:predictLongRunning
 """
 
 ROWS: tuple[Row, ...] = (

@@ -149,7 +149,10 @@ def ranked(values: Json, request: Rerank, dialect: str) -> tuple[Rank, ...]:
         if index is None or score is None or not 0 <= index < len(request.documents):
             raise malformed(f"the provider's answer at {fields.at} ranks no document")
         quiet = {"document": fields.rest.pop("document")} if "document" in fields.rest else {}
-        ranks.append(Rank(index, float(score), extras(dialect, fields.rest, (), quiet)))
+        try:
+            ranks.append(Rank(index, float(score), extras(dialect, fields.rest, (), quiet)))
+        except OverflowError:  # a whole number of hundreds of digits
+            raise malformed(f"the provider's answer at {fields.at} has a score beyond all numbers") from None
     if len({rank.index for rank in ranks}) < len(ranks):
         raise malformed("the provider ranked a document twice")
     wanted = min(request.top or len(request.documents), len(request.documents))

@@ -11,7 +11,7 @@ Pure: no socket, no clock.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -95,11 +95,15 @@ def aimed(live: Snapshot, place: Place, incoming: Incoming, told: Named) -> Aim:
             provider, told.model, below(provider, path[len(begin) + 1 :], incoming.query), incoming.body
         )
     assert place.row is not None
+    if unquote(path) != incoming.call.path:
+        raise invalid("what leads to this path must be spelt out", "path")
     asked = place.model or told.model
     target = _target(live, place.row, asked, incoming.call.headers.get(CHOOSE, ""))
     provider, body = live.providers[target.provider], incoming.body
     if target.model != asked and place.model:
-        path = quote(incoming.call.path.replace(asked, target.model, 1), safe="/:@!$&'()*+,;=-._~")
+        # The path before the model's name may hold the same word.
+        before, slash, after = incoming.call.path.partition(f"/{MODELS}")
+        path = quote(f"{before}{slash}{after.replace(asked, target.model, 1)}", safe="/:@!$&'()*+,;=-._~")
     elif target.model != asked:
         body = renamed(incoming.content_type, body, told, target.model)
     root = live.dialects[provider.dialect].root

@@ -20,6 +20,9 @@ from dragoman.store import AttemptRow, ExchangeRow, Meters
 
 NOTHING = Meters(cost_micros=0)
 
+LONGEST = 2000
+"""Characters of a name or a message that are booked: a client's, or a provider's, may have millions."""
+
 UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header")
 """Codes of the transport's failures in which no request left."""
 
@@ -34,7 +37,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         key=ex.account.name if ex.account else "",
         dialect=ex.door.name,
         task=ex.task,
-        model=asked.model if asked else "",
+        model=asked.model[:LONGEST] if asked else "",
         stream=isinstance(asked, Request | Relayed) and asked.stream,
         opened_at=ex.opened_at,
         attempts=len(ex.attempts),
@@ -46,10 +49,10 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         row,
         state=ex.state,
         settled_at=at,
-        answered_model=(last.folder.model or last.target.model or None) if last else None,
+        answered_model=(last.folder.model or last.target.model)[:LONGEST] or None if last else None,
         status=_status(ex),
         failure=str(ex.failure.kind) if ex.failure else None,
-        message=ex.failure.message if ex.failure else None,
+        message=ex.failure.message[:LONGEST] if ex.failure else None,
         stop=last.folder.reason if last else None,
         losses=tuple(map(str, ex.losses)),
         first_event_ms=(last.first_at - ex.began) * 1000 if last and last.first_at else None,
@@ -65,7 +68,7 @@ def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> Atte
         exchange_id=ex.id,
         number=attempt.number,
         provider=target.provider,
-        model=target.model,
+        model=target.model[:LONGEST],
         opened_at=attempt.opened_at,
     )
     if at is None:
@@ -76,7 +79,7 @@ def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> Atte
         settled_at=at,
         status=failure.status if failure else attempt.answer.status if attempt.answer else None,
         failure=str(failure.kind) if failure else None,
-        message=failure.message if failure else None,
+        message=failure.message[:LONGEST] if failure else None,
         upstream_id=attempt.answer.upstream_id if attempt.answer else failure.request_id if failure else None,
         first_event_ms=(attempt.first_at - ex.began) * 1000 if attempt.first_at else None,
         meters=_meters(ex, attempt),

@@ -25,12 +25,16 @@ from dragoman.dialects.relayed import Place
 from dragoman.exchange.aim import Aim, Incoming, aimed, door_of, told_of
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.life import Attempt, Exchange, Out, Relayed, Services
+from dragoman.providers import Provider
 from dragoman.providers.auth import sign
 from dragoman.providers.meter import Meter
 from dragoman.providers.passage import forwarded, returned
 from dragoman.providers.transport import Upstream
 from dragoman.providers.upstream import EXCERPT, Answer
 from dragoman.routing import Target
+
+BODILESS = (204, 304)
+"""Statuses whose answers have no body, whatever their headers say of one (RFC 9110, 8.6)."""
 
 
 class RelayOut(Out, Protocol):
@@ -59,9 +63,11 @@ async def relay(services: Services, place: Place, incoming: Incoming, out: Relay
         attempt = await opened(ex, Target(aim.provider.name, aim.model))
         upstream = await _sent(ex, attempt, incoming.call.method, aim, headers)
         dialect = ex.live.dialects[aim.provider.dialect]
-        refused = await _refused(attempt, dialect, upstream)
+        refused = await _refused(attempt, aim.provider, dialect, upstream)
         ex.status, ex.failure = upstream.status, attempt.failure
         back = returned(aim.provider, dialect.root, upstream.headers, origin=incoming.origin)
+        if upstream.status in BODILESS:
+            back.pop("content-length", None)  # it tells the length of what is not sent
         await out.begin(upstream.status, {**back, **ex.headers()})
         if refused is not None:
             await out.send(refused, last=True)
@@ -84,13 +90,18 @@ async def _sent(ex: Exchange, attempt: Attempt, method: str, aim: Aim, headers: 
     return upstream
 
 
-async def _refused(attempt: Attempt, dialect: Dialect, upstream: Upstream) -> bytes | None:
+async def _refused(
+    attempt: Attempt, provider: Provider, dialect: Dialect, upstream: Upstream
+) -> bytes | None:
     """Return the bytes a provider refuses with, for the client to read; None: it does not refuse.
 
     Raises:
-        Failure: It refused the gateway's own account, or answered with a redirect.
+        Failure: It refused the gateway's own account, or answered with a redirect or no status of HTTP's.
     """
     status = upstream.status
+    if status >= 600:
+        attempt.failure = _ours(status, f"answered with the status {status}, which HTTP does not have")
+        raise attempt.failure
     if status < 300 or status == 304:
         return None
     try:
@@ -100,6 +111,9 @@ async def _refused(attempt: Attempt, dialect: Dialect, upstream: Upstream) -> by
         raise
     if status < 400:
         attempt.failure = _ours(status, f"answered with a redirect ({status}), which is never followed")
+        raise attempt.failure
+    if provider.key and provider.key.encode() in said:
+        attempt.failure = _ours(status, f"refused ({status}) in words that hold the gateway's own key")
         raise attempt.failure
     attempt.failure = dialect.read_failure(Reply(status, upstream.headers, _json(said)))
     if attempt.failure.kind is Kind.UPSTREAM and status < 500:

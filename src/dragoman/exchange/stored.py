@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from asyncio import (
     FIRST_COMPLETED,
+    CancelledError,
     Event,
     Task,
     current_task,
@@ -52,7 +53,12 @@ SWEEP_S = 3600.0
 ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 """What an id may look like; any other is nobody's, and need not be looked for."""
 
-DIED = "the process that made this answer has died"
+BUSY_S = 1.0
+"""When a client may come back that asked for one answer too many in the background."""
+
+FULL = "as much is kept of this key as may be; what is deleted, or past its time, makes room"
+
+DIED = "this answer is lost: the process that made it has died, or could not write it down"
 
 
 class Stored:
@@ -81,9 +87,9 @@ class Stored:
         self.now = now
         self.complain = complain
         self._tasks: set[Task[None]] = set()
-        self._going: dict[
-            str, Task[Any] | None
-        ] = {}  # by id; None: at its very begin or end, not to be cancelled
+        # By id; None: at its very begin or end, not to be cancelled.
+        self._going: dict[str, Task[Any] | None] = {}
+        self._whose: dict[str, str] = {}  # the key each of these is made for
         self._looking: Task[None] | None = None
 
     @property
@@ -103,6 +109,11 @@ class Stored:
         if row is None:
             raise _unknown(id_)
         return row
+
+    async def is_going(self, key: str, id_: str) -> bool:
+        """Say whether an answer is still being made, without a look at what it holds."""
+        state = await self.rows.state(key, id_, now=self.now())
+        return state is not None and state[0] in GOING and not await self._is_lost(id_, state[1])
 
     async def delete(self, key: str, id_: str) -> None:
         """Delete an answer, and end its making."""
@@ -150,19 +161,34 @@ class Stored:
         return [item for row in rows for item in (*decode(row.input), *output_of(row))]
 
     async def dereferenced(self, key: str, items: Sequence[Json]) -> list[Json]:
-        """Return `items` with those referred to put in place of the references; unknown ones stay."""
-        return [await self._held(key, id_) or item if (id_ := referred(item)) else item for item in items]
+        """Return `items` with those referred to put in place of the references; unknown ones stay.
 
-    async def _held(self, key: str, item_id: str) -> Json:
-        """Return the one item of this id; None where none is known, or two that differ."""
-        if not ID.fullmatch(item_id):
-            return None
-        if (where := placed(item_id)) is not None:
-            row = await self.rows.find(key, where[0], now=self.now())
+        Raises:
+            Failure: CONTEXT_LENGTH at ``$.input``, what is referred to is larger than a history may be.
+        """
+        ids = list(map(referred, items))
+        known = await self._held(key, {id_ for id_ in ids if ID.fullmatch(id_)})
+        sizes = {id_: len(encode(item)) for id_, item in known.items()}
+        if sum(sizes.get(id_, 0) for id_ in ids) > self.spec.max_bytes:
+            raise self._too_long("$.input")
+        return [known.get(id_, item) for id_, item in zip(ids, items, strict=True)]
+
+    async def _held(self, key: str, ids: Iterable[str]) -> dict[str, Json]:
+        """Return the items of these ids; not those of which none is known, or two that differ."""
+        known: dict[str, Json] = {}
+        wanted: dict[str, list[tuple[str, int]]] = {}
+        for item_id in ids:
+            if (where := placed(item_id)) is not None:
+                wanted.setdefault(where[0], []).append((item_id, where[1]))
+                continue
+            found = [output_of(row)[at] for row, at in await self.rows.holders(key, item_id, now=self.now())]
+            if found and all(item == found[0] for item in found):
+                known[item_id] = found[0]
+        for id_, places in wanted.items():  # each answer is looked at once, however often it is referred to
+            row = await self.rows.find(key, id_, now=self.now())
             items = decode(row.input) if row is not None else []
-            return items[where[1]] if where[1] < len(items) else None
-        found = [output_of(row)[at] for row, at in await self.rows.holders(key, item_id, now=self.now())]
-        return found[0] if found and all(item == found[0] for item in found) else None
+            known.update((item_id, items[at]) for item_id, at in places if at < len(items))
+        return known
 
     # answers in the background
 
@@ -182,15 +208,47 @@ class Stored:
             task.result()
 
     async def begin(self, row: ResponseRow) -> None:
-        """Write down an answer that the current task makes; from here on it can be cancelled."""
+        """Write down an answer that the current task makes; from here on it can be cancelled.
+
+        Raises:
+            Failure: RATE_LIMITED, too many are under way, or as much is kept of the key as may be.
+        """
         task = current_task()
         assert task is not None
+        self._admit(row.key)
         self._going[row.id] = None
-        task.add_done_callback(lambda _: self._going.pop(row.id, None))
-        await self.rows.keep(row, (), lambda: row.input)
+        self._whose[row.id] = row.key
+        task.add_done_callback(lambda _: self._forget(row.id))
+        try:
+            kept = await self.rows.keep(row, (), lambda: row.input, most=self.spec.max_key_bytes)
+        except CancelledError:
+            # The client left before it was told the id, and the row is written all the same.
+            await self.rows.delete(row.key, row.id, now=self.now())
+            raise
+        if not kept:
+            raise Failure(
+                Kind.RATE_LIMITED, FULL, source=Source.CLIENT, code="storage_full", retry_after_s=SWEEP_S
+            )
         self._going[row.id] = task
         if self._looking is None or self._looking.done():
             self._looking = get_running_loop().create_task(self._look())
+
+    def _admit(self, key: str) -> None:
+        """Refuse one more answer in the background where there are as many as there may be."""
+        mine = sum(other == key for other in self._whose.values())
+        if len(self._whose) < self.spec.max_background and mine < self.spec.max_background_per_key:
+            return
+        words = "too many answers are being made in the background; come back when some have ended"
+        raise Failure(
+            Kind.RATE_LIMITED,
+            words,
+            source=Source.CLIENT,
+            code="too_many_background_responses",
+            retry_after_s=BUSY_S,
+        )
+
+    def _forget(self, id_: str) -> None:
+        del self._going[id_], self._whose[id_]
 
     def closing(self, id_: str) -> None:
         """Note that an answer is about to be written down: its task is not to be cancelled any more."""
@@ -212,7 +270,8 @@ class Stored:
     async def sweep(self) -> int:
         """Delete what is past its time, in small steps; return how many answers."""
         owners = [owner for owner in await self.rows.owners() if owner != self.owner.id]
-        await self._bury(await to_thread(Owner.dead, self.owner.folder, owners))
+        dead = await to_thread(Owner.dead, self.owner.folder, owners)
+        await self._bury([*dead, self.owner.id])
         deleted = 0
         while step := await self.rows.sweep(self.now()):
             deleted += step
@@ -241,11 +300,11 @@ class Stored:
             await sleep(LOOK_S)
             known = [id_ for id_, task in self._going.items() if task is not None]
             try:
-                rows = await self.rows.going(self.owner.id)
+                going = await self.rows.under_way(self.owner.id)
             except Failure as failure:
                 self.complain("nobody could look for cancelled answers", failure)
                 continue
-            for id_ in set(known) - {row.id for row in rows}:
+            for id_ in set(known) - going:
                 self._end(id_)
 
     def _end(self, id_: str) -> None:
@@ -256,33 +315,33 @@ class Stored:
         if not self.on or not ID.fullmatch(id_):
             return None
         row = await self.rows.find(key, id_, now=self.now())
-        if row is None or row.status not in GOING or not await self._is_lost(row):
+        if row is None or row.status not in GOING or not await self._is_lost(row.id, row.owner):
             return row
         await self.conclude(row, "failed", {"code": "server_error", "message": DIED})
         return await self.rows.find(key, id_, now=self.now())
 
-    async def _is_lost(self, row: ResponseRow) -> bool:
+    async def _is_lost(self, id_: str, owner: str) -> bool:
         """Say whether nobody makes an answer any more."""
-        if row.owner == self.owner.id:
-            return row.id not in self._going
-        return bool(await to_thread(Owner.dead, self.owner.folder, [row.owner]))
+        if owner == self.owner.id:
+            return id_ not in self._going
+        return bool(await to_thread(Owner.dead, self.owner.folder, [owner]))
 
     async def _bury(self, owners: Iterable[str]) -> None:
-        """Write down as failed what dead processes have left."""
+        """Write down as failed what dead processes have left, and this one lost (its store was away)."""
         for owner in owners:
             for row in await self.rows.going(owner):
-                await self.conclude(row, "failed", {"code": "server_error", "message": DIED})
+                if row.id not in self._going:
+                    await self.conclude(row, "failed", {"code": "server_error", "message": DIED})
 
     async def _history(self, key: str, id_: str) -> list[ResponseRow]:
         """Return an answer and all it continues, the oldest first."""
         if await self.rows.weigh(key, id_, now=self.now()) > self.spec.max_bytes:
-            raise Failure(
-                Kind.CONTEXT_LENGTH,
-                f"the conversation has grown beyond {self.spec.max_bytes} bytes",
-                source=Source.CLIENT,
-                at="$.previous_response_id",
-            )
+            raise self._too_long("$.previous_response_id")
         return await self.rows.history(key, id_, now=self.now())
+
+    def _too_long(self, at: str) -> Failure:
+        words = f"the conversation has grown beyond {self.spec.max_bytes} bytes"
+        return Failure(Kind.CONTEXT_LENGTH, words, source=Source.CLIENT, at=at)
 
 
 def output_of(row: ResponseRow) -> list[Json]:

@@ -25,6 +25,7 @@ from dragoman.dialects.framing import Frame
 from dragoman.dialects.openai_responses_parts import NAME
 from dragoman.dialects.openai_responses_state import (
     FINAL,
+    GOING,
     PREFIX,
     TELLING,
     begun,
@@ -33,7 +34,7 @@ from dragoman.dialects.openai_responses_state import (
     item_ids,
     read_items,
 )
-from dragoman.exchange.stored import Stored
+from dragoman.exchange.stored import FULL, Stored
 from dragoman.store import ResponseRow
 
 STOPPED = "the gateway stopped before the answer was complete"
@@ -199,7 +200,10 @@ class Turn:
         """Write an answer down; return why it could not be, or nothing."""
         stored, data = self._stored, encode(body)
         row = self._made(body, data)
+        if row.status in GOING:  # a provider's word; nobody makes this answer any more
+            row = msgspec.structs.replace(row, status="completed")
         large = len(data) + len(row.input) > stored.spec.max_bytes
+        kept = True
         try:
             if self._row is not None:
                 stored.closing(self.id)
@@ -209,11 +213,15 @@ class Turn:
                 else:
                     await stored.finish(row, item_ids(body))
             elif not large:
-                await stored.rows.keep(row, item_ids(body), self._whole)
+                kept = await stored.rows.keep(
+                    row, item_ids(body), self._whole, most=stored.spec.max_key_bytes
+                )
         except Failure as failure:
             stored.complain(f"the answer {self.id} could not be kept", failure)
             return "the store could not keep it"
-        return "the answer and its input are too large to be kept" if large else ""
+        if large:
+            return "the answer and its input are too large to be kept"
+        return "" if kept else FULL
 
     def _made(self, body: Mapping[str, Json], data: bytes) -> ResponseRow:
         at = self._stored.now()

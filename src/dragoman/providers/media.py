@@ -39,9 +39,9 @@ class MediaSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         fetch: Fetch them at all; otherwise such a request is refused.
-        max_bytes: Bytes one of them may have.
+        max_bytes: Bytes those of one request may have together.
         max_count: How many of them one request may have.
-        timeout_s: Seconds one of them may take.
+        timeout_s: Seconds one of them may take, redirects included.
     """
 
     fetch: bool = True
@@ -54,9 +54,8 @@ class Fetcher:
     """Fetches media from the public internet; no connection is kept and no name of ours is told."""
 
     def __init__(self, spec: MediaSpec, transport: Transport | None = None) -> None:
-        limits = Limits(max_body=spec.max_bytes, keepalive_s=1)
         self._spec = spec
-        self._transport = transport or AiohttpTransport(limits=limits, public_only=True)
+        self._transport = transport or AiohttpTransport(limits=Limits(keepalive_s=1), public_only=True)
         self._deadlines = Deadlines(
             connect_s=min(5.0, spec.timeout_s),
             first_byte_s=spec.timeout_s,
@@ -77,8 +76,9 @@ class Fetcher:
             return request
         if len(wanted) > self._spec.max_count:
             raise invalid(f"more than {self._spec.max_count} files behind URLs", "$.messages")
+        room = _Room(self._spec.max_bytes)
         async with asyncio.TaskGroup() as group:
-            tasks = {url: group.create_task(self._caught(url)) for url in wanted}
+            tasks = {url: group.create_task(self._caught(url, room)) for url in wanted}
         fetched: dict[str, tuple[str, str]] = {}
         for url, at in wanted.items():
             found = tasks[url].result()
@@ -91,42 +91,78 @@ class Fetcher:
         """Close every connection."""
         await self._transport.close()
 
-    async def _caught(self, url: str) -> tuple[str, str] | Failure:
+    async def _caught(self, url: str, room: _Room) -> tuple[str, str] | Failure:
         """Return the media type and the base64 text behind `url`, or why there is none."""
         try:
-            return await self._fetch(url)
+            async with asyncio.timeout(self._spec.timeout_s):
+                return await self._fetch(url, room)
+        except TimeoutError:
+            return invalid(f"it took over {self._spec.timeout_s:g} s", "$")
         except Failure as failure:
             return failure
 
-    async def _fetch(self, url: str) -> tuple[str, str]:
+    async def _fetch(self, url: str, room: _Room) -> tuple[str, str]:
         for _ in range(REDIRECTS + 1):
             upstream = await self._transport.send("GET", _checked(url), {}, b"", deadlines=self._deadlines)
             try:
                 onward = upstream.headers.get("location")
                 if 300 <= upstream.status < 400 and onward:
-                    url = urljoin(url, onward)
+                    url = _joined(url, onward)
                     continue
                 if upstream.status != 200:
                     raise invalid(f"its server answered {upstream.status}", "$")
                 mime = upstream.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if not mime.startswith(FETCHED):
                     raise invalid("its server does not say that it is a picture or a document", "$")
-                return mime, b64encode(await upstream.read()).decode()
+                pieces: list[bytes] = []
+                async for piece in upstream.chunks():
+                    room.take(len(piece))
+                    pieces.append(piece)
+                return mime, b64encode(b"".join(pieces)).decode()
             finally:
                 await upstream.close()
         raise invalid("its server redirects too often", "$")
 
 
+class _Room:
+    """The bytes that are left for the files of one request, which are fetched at the same time."""
+
+    __slots__ = ("_left", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._left = self._most = most
+
+    def take(self, size: int) -> None:
+        """Use `size` bytes; raise Failure if there are not so many."""
+        self._left -= size
+        if self._left < 0:
+            raise invalid(f"the files of one request may have {self._most} bytes together", "$")
+
+
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    """Return `url` as it is called; raise Failure for one that cannot be, or is more than an address."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")  # as the look-up will do, where it is no Failure
+    except ValueError:
+        host = b""
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise invalid("it is not a plain http or https URL", "$")
     return parts._replace(fragment="").geturl()
+
+
+def _joined(url: str, onward: str) -> str:
+    try:
+        return urljoin(url, onward)
+    except ValueError:
+        raise invalid("its server redirects to what is no URL", "$") from None
 
 
 def _unfetched(failure: Failure, at: str) -> Failure:
     """Return what a file that cannot be had means; the words of the other side are not repeated."""
     why = failure.message.replace("the provider", "its server")
+    if failure.code == "upstream_unreachable":
+        why = "its server cannot be reached"  # why not would tell what names and addresses there are inside
     refusal = invalid(f"this file cannot be fetched: {why}", at, code="media_unreachable")
     refusal.retry = Retry.NEXT
     return refusal

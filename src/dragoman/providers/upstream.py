@@ -184,22 +184,28 @@ async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
             retry=Retry.NEXT,
             status=upstream.status,
         )
-    raise _discreet(prepared, prepared.dialect.read_failure(await _reply(upstream)))
+    raw = await upstream.read()
+    raise _discreet(prepared.provider, raw, prepared.dialect.read_failure(_parsed(upstream, raw)))
 
 
-def _discreet(prepared: Prepared, failure: Failure) -> Failure:
+def _discreet(provider: Provider, raw: bytes, failure: Failure) -> Failure:
     """Keep to ourselves what a provider says about our credentials: it may quote them."""
-    if failure.status in (401, 402, 403):
+    quoted = provider.key is not None and provider.key.encode() in raw
+    if quoted or failure.status in (401, 402, 403):
         said = f" ({failure.code})" if failure.code and re.fullmatch(r"[a-z_]{1,40}", failure.code) else ""
-        failure.message = (
-            f"{prepared.provider.name} refused the gateway's account with {failure.status}{said}"
+        what = (
+            "answered with words that quote the gateway's key" if quoted else "refused the gateway's account"
         )
-        failure.native = None
+        failure.message = f"{provider.name} {what}, with status {failure.status}{said}"
+        failure.native = failure.at = None
     return failure
 
 
 async def _reply(upstream: Upstream) -> Reply:
-    raw = await upstream.read()
+    return _parsed(upstream, await upstream.read())
+
+
+def _parsed(upstream: Upstream, raw: bytes) -> Reply:
     body: Json
     try:
         body = decode(raw)

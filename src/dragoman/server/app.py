@@ -80,7 +80,10 @@ def _plain(scope: Scope) -> Scope:
 async def _refused(request: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method, in the words of the dialect that owns the path."""
     assert isinstance(error, HTTPException)
-    status, headers = error.status_code, dict(error.headers or {})
+    status, headers = (
+        error.status_code,
+        {name.lower(): words for name, words in (error.headers or {}).items()},
+    )
     path = request.scope["path"]
     found = find("POST", path)
     if found is not None:

@@ -20,6 +20,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapp
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.dialects import Call, Dialect, Endpoint, Reply
 from dragoman.dialects.fields import encode, parse
@@ -33,6 +35,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 """Sent with every stream, so that proxies in between pass it on as it comes."""
+
+
+UNREAD = (Kind.TOO_LARGE, Kind.TIMEOUT, Kind.UNAUTHENTICATED, Kind.FORBIDDEN)
+"""Refusals that leave some of the body unread, so that nothing can follow it on the connection."""
 
 
 class Edge:
@@ -51,17 +57,15 @@ class Edge:
     ) -> None:
         """Answer one request at `endpoint`. Returns silently if the client left."""
         headers, out = headers_of(scope), self.out(send)
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        call = Call(scope["method"], scope["path"], query, headers)
         try:
+            # Asked again as the exchange's first step; here so that a stranger's body is not even read.
+            self.services.admit(call)
             body = await self.body(headers, receive)
             if body is None:
                 return
-            call = Call(
-                scope["method"],
-                scope["path"],
-                dict(parse_qsl(scope["query_string"].decode("latin-1"))),
-                headers,
-                parse(body),
-            )
+            call = msgspec.structs.replace(call, body=parse(body))
         except Failure as failure:
             await self.refuse(door, failure, out)
             return
@@ -78,7 +82,7 @@ class Edge:
 
     async def refuse(self, door: Dialect, failure: Failure, out: AsgiOut) -> None:
         """Tell a failure that came before there was an exchange."""
-        close = {"connection": "close"} if failure.kind in (Kind.TOO_LARGE, Kind.TIMEOUT) else {}
+        close = {"connection": "close"} if failure.kind in UNREAD else {}
         await out.reply(door.write_failure(failure), close)
 
     async def body(self, headers: Mapping[str, str], receive: Receive) -> bytes | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -17,10 +18,11 @@ from dragoman.core.request import Request as Asked
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.fields import decode, encode
-from dragoman.dialects.openai_responses_state import GOING, replay
+from dragoman.dialects.openai_responses_parts import label
+from dragoman.dialects.openai_responses_state import replay
 from dragoman.exchange.stored import LOOK_S
 from dragoman.gateway import Gateway
-from dragoman.server.client import STREAM_HEADERS
+from dragoman.server.client import STREAM_HEADERS, headers_of
 
 DOOR = DIALECTS["openai_responses"]
 PATH = "/v1/responses/{id}"
@@ -44,8 +46,8 @@ def routes(gateway: Gateway) -> list[Route]:
 
 def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def served(request: Request) -> Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Call(request.method, request.url.path, dict(request.query_params), headers)
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+        call = Call(request.method, request.scope["path"], query, headers_of(request.scope))
         try:
             return await page(gateway, request, gateway.services.admit(call).name)
         except Failure as failure:
@@ -70,10 +72,10 @@ async def _replayed(gateway: Gateway, key: str, id_: str, after: int) -> AsyncIt
     """Yield an answer as a stream; one that is still being made once it is done."""
     services = gateway.services
     try:
-        while (row := await services.stored.find(key, id_)).status in GOING:
+        while await services.stored.is_going(key, id_):
             yield BEAT
             await services.pause(LOOK_S)
-        frames = replay(decode(row.body), after)
+        frames = replay(decode((await services.stored.find(key, id_)).body), after)
     except Failure as failure:  # deleted meanwhile, or the store is away
         frames = DOOR.writer(Asked(DOOR.name, "", ())).fail(failure)
     for frame in frames:
@@ -104,12 +106,12 @@ async def _input_items(gateway: Gateway, request: Request, key: str) -> Response
         items.reverse()
     after = request.query_params.get("after")
     if after is not None:
-        ids = [item["id"] for item in items]
+        ids = [label(item, "id") for item in items]  # a provider may give its own items none
         if after not in ids:
             raise invalid("no input item of this response has this id", "after")
         items = items[ids.index(after) + 1 :]
     page = items[:limit]
-    ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {}
+    ends = {"first_id": label(page[0], "id"), "last_id": label(page[-1], "id")} if page else {}
     more = {"first_id": None, "last_id": None, **ends, "has_more": len(items) > limit}
     return _json(encode({"object": "list", "data": page, **more}))
 

@@ -20,6 +20,7 @@ from random import Random
 import msgspec
 
 from dragoman.core.extras import Extras, Json
+from dragoman.core.failure import invalid
 from dragoman.core.request import Media, Text
 from dragoman.core.tasks import Embed, Embedded, Input, Rank, Ranked, Rerank, Tokens
 from dragoman.core.usage import Usage
@@ -31,6 +32,9 @@ from dragoman.simulator.behaviour import Behaviour
 
 DIMENSIONS = 8
 """How long a vector is, unless the request says."""
+
+LONGEST = 8192
+"""Dimensions beyond which no model goes; a vector of more is refused, as vendors do."""
 
 SEARCHED = 100
 """Documents of one search unit, as Cohere bills them (cohere.com/pricing, 2026-11-21)."""
@@ -55,6 +59,8 @@ def answer(
         return dialect.tasks.rerank.write_answer(ranked, asked), usage
     assert dialect.tasks.embed is not None
     lengths = lengths_asked(asked)
+    if any(length is not None and length > LONGEST for length in lengths):
+        return dialect.write_failure(invalid(f"at most {LONGEST} dimensions", "$.dimensions")), None
     vectors = tuple(
         vector(pieces, asked.model, length, seed=seed)
         for pieces, length in zip(asked.inputs, lengths, strict=True)

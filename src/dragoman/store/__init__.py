@@ -108,11 +108,12 @@ class Responses(Protocol):
     """Kept answers, each key's for itself. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
 
     async def keep(
-        self, row: ResponseRow, items: Sequence[tuple[str, int]], whole: Callable[[], bytes]
-    ) -> None:
+        self, row: ResponseRow, items: Sequence[tuple[str, int]], whole: Callable[[], bytes], *, most: int
+    ) -> bool:
         """Insert an answer and say where its `items` (id and place) are; return once it is durable.
 
         Where the one it continues has gone meanwhile, its input is `whole()`: the history and its own.
+        Where its key would have more than `most` bytes kept in all, nothing is inserted, and False returned.
         """
 
     async def change(
@@ -129,6 +130,9 @@ class Responses(Protocol):
 
     async def find(self, key: str, id_: str, *, now: float) -> ResponseRow | None:
         """Return an answer, unless it is past its time."""
+
+    async def state(self, key: str, id_: str, *, now: float) -> tuple[str, str] | None:
+        """Return an answer's status and owner, without what it holds; None as :meth:`find`."""
 
     async def weigh(self, key: str, id_: str, *, now: float) -> int:
         """Return the bytes of an answer and of all it continues; 0 if it is not there."""
@@ -147,6 +151,9 @@ class Responses(Protocol):
 
     async def going(self, owner: str) -> list[ResponseRow]:
         """Return the answers a process is still making."""
+
+    async def under_way(self, owner: str) -> set[str]:
+        """Return the ids of the answers a process is still making."""
 
     async def sweep(self, now: float) -> int:
         """Delete some of the answers that are past their time; return how many, 0 when none is left."""

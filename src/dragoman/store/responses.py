@@ -36,10 +36,16 @@ class ResponsesSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         retention_s: Seconds an answer and its input are kept unless `store` is false; 0 keeps nothing.
         max_bytes: Bytes an answer may have together with its input, and a history; larger is not kept.
+        max_key_bytes: Bytes all that is kept of one key may have; what would go beyond is not kept.
+        max_background: Answers that one process makes in the background at a time.
+        max_background_per_key: Answers that one process makes in the background for one key at a time.
     """
 
     retention_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0
     max_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 32 * 1024 * 1024
+    max_key_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 1024 * 1024 * 1024
+    max_background: Annotated[int, msgspec.Meta(ge=1)] = 128
+    max_background_per_key: Annotated[int, msgspec.Meta(ge=1)] = 32
 
 
 COLUMNS = ResponseRow.__struct_fields__
@@ -78,18 +84,21 @@ class SqliteResponses:
         self._read = read
 
     async def keep(
-        self, row: ResponseRow, items: Sequence[tuple[str, int]], whole: Callable[[], bytes]
-    ) -> None:
-        """Insert an answer and say where its items are; return once it is durable."""
+        self, row: ResponseRow, items: Sequence[tuple[str, int]], whole: Callable[[], bytes], *, most: int
+    ) -> bool:
+        """Insert an answer and say where its items are; return, once it is durable, whether it was."""
 
-        def act(connection: sqlite3.Connection) -> None:
+        def act(connection: sqlite3.Connection) -> bool:
             kept = row
             if row.previous is not None and not _is_there(connection, row.key, row.previous):
                 kept = msgspec.structs.replace(row, previous=None, input=whole())
+            if _total(connection, row.key) + len(kept.input) + len(kept.body) > most:
+                return False
             connection.execute(_INSERT, msgspec.structs.astuple(kept))
             _place(connection, row.key, row.id, items)
+            return True
 
-        await self._write(Write(act=act))
+        return bool(await self._write(Write(act=act)))
 
     async def change(
         self,
@@ -115,6 +124,12 @@ class SqliteResponses:
         """Return an answer, unless it is past its time."""
         rows = await self._read(f"{_SELECT} where key = ? and id = ? and {_LIVE}", (key, id_, now))
         return _row(rows[0]) if rows else None
+
+    async def state(self, key: str, id_: str, *, now: float) -> tuple[str, str] | None:
+        """Return an answer's status and owner, without what it holds."""
+        query = f"select status, owner from response where key = ? and id = ? and {_LIVE}"  # noqa: S608  as above
+        rows = await self._read(query, (key, id_, now))
+        return tuple(rows[0]) if rows else None
 
     async def weigh(self, key: str, id_: str, *, now: float) -> int:
         """Return the bytes of an answer and of all it continues; 0 if it is not there."""
@@ -167,6 +182,11 @@ class SqliteResponses:
         rows = await self._read(f"{_SELECT} where owner = ? and {_GOING}", (owner,))
         return [_row(row) for row in rows]
 
+    async def under_way(self, owner: str) -> set[str]:
+        """Return the ids of the answers a process is still making."""
+        rows = await self._read(f"select id from response where owner = ? and {_GOING}", (owner,))  # noqa: S608  as above
+        return {row[0] for row in rows}
+
     async def sweep(self, now: float) -> int:
         """Delete some of the answers that are past their time; return how many, 0 when none is left."""
 
@@ -185,6 +205,12 @@ def _row(values: Sequence[Any]) -> ResponseRow:
 def _is_there(connection: sqlite3.Connection, key: str, id_: str) -> bool:
     found = connection.execute("select 1 from response where key = ? and id = ?", (key, id_)).fetchone()
     return found is not None
+
+
+def _total(connection: sqlite3.Connection, key: str) -> int:
+    """Return the bytes of all that is kept of a key; triggers count them."""
+    found = connection.execute("select size from response_total where key = ?", (key,)).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _place(connection: sqlite3.Connection, key: str, id_: str, items: Sequence[tuple[str, int]]) -> None:
