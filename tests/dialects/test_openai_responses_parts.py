@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -24,15 +25,12 @@ from dragoman.core.usage import Usage, cost
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.openai_responses_parts import (
     NAME,
-    flat,
-    nested,
+    full_name,
     read_input,
     read_output,
-    read_tool,
     read_usage,
     write_input,
     write_output,
-    write_tool,
     write_usage,
 )
 
@@ -147,6 +145,21 @@ def test_what_we_made_up_is_not_sent_to_openai() -> None:
     }
 
 
+def test_unsigned_reasoning_of_the_provider_goes_home_as_it_came() -> None:
+    """What a provider itself did not sign is its own all the same, with words or without."""
+    said = {"summary": [{"type": "summary_text", "text": "A"}], "encrypted_content": None}
+    raw = {"summary": [], "content": [{"type": "reasoning_text", "text": "B"}]}
+    items: list[Json] = [
+        {"type": "reasoning", "id": "rs_1", **said},
+        {"type": "reasoning", "id": "rs_2", **raw, "encrypted_content": None, "status": "completed"},
+        {"type": "reasoning", **raw},
+        {"type": "reasoning", "id": "rs_3", "summary": []},
+    ]
+    out = Crossing(NAME, home=True)
+    assert write_input(read_input(items, "$.input"), out)[1] == items
+    assert not out.losses
+
+
 def test_unsigned_thinking_is_one_item_and_signed_is_not() -> None:
     """Pieces belong together until one is signed."""
     items, _ = answered(
@@ -178,6 +191,70 @@ def test_calls_are_items_of_their_kind() -> None:
     ]
     assert items[2]["name"].startswith("x_y_")
     assert losses == {"approximated:messages[0].parts[2].name"}
+
+
+def test_call_in_a_namespace_has_one_name_and_goes_home_with_two_fields() -> None:
+    """A call says the namespace and the tool; so may its result; both are verbatim again at home."""
+    call = {
+        "type": "function_call",
+        "call_id": "a",
+        "name": "spawn",
+        "namespace": "agents",
+        "arguments": "{}",
+    }
+    free = {"type": "custom_tool_call", "call_id": "b", "name": "sh", "namespace": "os", "input": "ls"}
+    bare = {"type": "function_call", "call_id": "c", "name": "f", "namespace": None, "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "a", "output": "1", "name": "spawn"}
+    items: list[Json] = [call, free, bare, {**result, "namespace": "agents"}]
+    messages, written = home(items)
+    assert written == items
+    parts = [part for message in messages for part in message.parts]
+    assert [part.name for part in parts if isinstance(part, (ToolCall, ToolResult))] == [
+        "agents__spawn",
+        "os__sh",
+        "f",
+        "agents__spawn",
+    ]
+    (message, *_) = read_input([call], "$.input", {("agents", "spawn"): "agents__spawn_1"})
+    assert [part.name for part in message.parts if isinstance(part, ToolCall)] == ["agents__spawn_1"]
+    with pytest.raises(Failure) as caught:
+        read_input([{**call, "namespace": 1}], "$.input")
+    assert caught.value.at == "$.input[0].namespace"
+
+
+def test_full_name_is_one_any_api_takes() -> None:
+    """Safe letters and at most 64 of them, and what was two names stays two."""
+    assert full_name("agents", "spawn") == "agents__spawn"
+    assert full_name("get_weather", "get_weather") == "get_weather", "a function that a search found"
+    odd = [full_name("a.b", "c"), full_name("a b", "c"), full_name("a" * 64, "b"), full_name("a" * 64, "c")]
+    assert len(set(odd)) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in odd)
+
+
+def test_answers_call_of_a_namespaces_tool_is_told_in_its_own_fields() -> None:
+    """The client hears its own names again; a call of another tool is as it is."""
+    spaces = {"agents__spawn": {"name": "spawn", "namespace": "agents"}}
+    calls = (ToolCall("a", "agents__spawn", "{}"), ToolCall("b", "agents__other", "{}"))
+    items = write_output(calls, lambda prefix, place: f"{prefix}_{place}", Crossing(NAME), spaces)
+    assert items == [
+        {
+            "type": "function_call",
+            "id": "fc_0",
+            "call_id": "a",
+            "name": "spawn",
+            "namespace": "agents",
+            "arguments": "{}",
+            "status": "completed",
+        },
+        {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "b",
+            "name": "agents__other",
+            "arguments": "{}",
+            "status": "completed",
+        },
+    ]
 
 
 def test_signature_has_room_on_reasoning_only() -> None:
@@ -353,21 +430,6 @@ def test_bare_file_data_stays_bare() -> None:
     messages, written = home(items)
     assert messages[0].parts == (Media("document", "base64", "JVBERi0="),)
     assert written == items
-
-
-def test_grammar_has_two_spellings() -> None:
-    """Nested in the core, flat here; what is no grammar stays as it is."""
-    spelt = {"type": "grammar", "syntax": "lark", "definition": "start: /a/"}
-    assert flat(nested(spelt)) == spelt
-    assert flat(nested({"type": "text"})) == {"type": "text"}
-    assert flat(None) is None
-
-
-def test_hosted_tool_is_opaque_and_goes_home_only() -> None:
-    """What the provider runs itself is verbatim."""
-    tool = read_tool({"type": "web_search", "search_context_size": "low"}, "$.tools[0]")
-    assert tool == Opaque(NAME, "web_search", {"type": "web_search", "search_context_size": "low"})
-    assert write_tool(tool, "tools[0]", Crossing(NAME, home=True)) == tool.data
 
 
 # --- usage ------------------------------------------------------------------------------------------------

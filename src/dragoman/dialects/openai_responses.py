@@ -13,8 +13,9 @@ it: https://docs.x.ai/docs, https://openrouter.ai/docs, https://api-docs.deepsee
     item   := output_item.added  part* | pieces of a call | a hosted tool's own events   output_item.done
     part   := content_part.added  output_text.delta*  annotation*  output_text.done  content_part.done
 
-Items and parts are read and written in ``openai_responses_parts``, a stream in ``openai_responses_stream``,
-what surrounds an answer's output in ``openai_responses_envelope``; here are requests and whole answers.
+Items and parts are read and written in ``openai_responses_parts``, tools in ``openai_responses_tools``, a
+stream in ``openai_responses_stream``, what surrounds an answer's output in ``openai_responses_envelope``;
+here are requests and whole answers.
 
 * ``instructions`` is the leading system message; any other stands in ``input`` where it stood.
 * What the provider stores is named, not sent: ``previous_response_id``, ``conversation``, ``prompt``. Such
@@ -28,7 +29,7 @@ what surrounds an answer's output in ``openai_responses_envelope``; here are req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dragoman.core.events import Choice, Response, Start, Stop
@@ -37,7 +38,6 @@ from dragoman.core.failure import Failure, invalid, malformed, unsupported
 from dragoman.core.request import (
     Format,
     Message,
-    Opaque,
     Reasoning,
     Request,
     Sampling,
@@ -65,16 +65,23 @@ from dragoman.dialects.openai_responses_envelope import (
 from dragoman.dialects.openai_responses_parts import (
     NAME,
     ORIGIN,
+    FullNames,
     read_input,
     read_output,
-    read_tool,
     read_usage,
     write_input,
     write_output,
-    write_tool,
     write_usage,
 )
 from dragoman.dialects.openai_responses_stream import Reader, Writer
+from dragoman.dialects.openai_responses_tools import (
+    Offered,
+    called,
+    full_names,
+    natives,
+    read_tools,
+    write_tools,
+)
 from dragoman.dialects.openai_tasks import TASKS
 from dragoman.dialects.openai_terms import (
     EFFORTS,
@@ -106,6 +113,8 @@ MODES: dict[str, Literal["auto", "none", "required"]] = {
     "none": "none",
     "required": "required",
 }
+ADDRESS = frozenset({"type", "name", "namespace"})
+"""What an entry of the tools that may be called says to name one."""
 SUMMARIES = ("auto", "concise", "detailed")
 ECHOED: dict[str, Json] = {
     "background": False,
@@ -141,7 +150,10 @@ def _read_request(call: Call) -> Request:
     fields = Fields(call.body, strict=True)
     form = [BINDING + name for name in STORED if fields.rest.get(name) is not None]
     model = fields.need_text("model")
-    messages = _read_input(fields, form, needed=not (form or call.path.endswith(COUNT)))
+    tools = [] if fields.rest.get("tools") == [] else fields.array("tools") or []
+    offered = read_tools(tools, "$.tools")
+    needed = not (form or call.path.endswith(COUNT))
+    messages = _read_input(fields, form, full_names(offered), needed=needed)
     instructions = fields.words("instructions")
     if instructions is not None:
         leading = Message("system", (Text(instructions),), Extras(NAME, {}, ("instructions",)))
@@ -151,8 +163,6 @@ def _read_request(call: Call) -> Request:
     stream, shape = fields.flag("stream"), _read_format(fields)
     if stream is False:
         form.append("stream")
-    tools = enumerate([] if fields.rest.get("tools") == [] else fields.array("tools") or [])
-    offered = tuple(read_tool(tool, f"$.tools[{index}]") for index, tool in tools)
     quiet = {name: fields.rest.pop(name) for name, idle in IDLE.items() if call.body.get(name) == idle}
     return Request(
         NAME,
@@ -187,12 +197,12 @@ def _check(fields: Fields) -> None:
     fields.integer("top_logprobs", least=0)
 
 
-def _read_input(fields: Fields, form: list[str], *, needed: bool) -> list[Message]:
+def _read_input(fields: Fields, form: list[str], names: FullNames, *, needed: bool) -> list[Message]:
     value = fields.any("input")
     if isinstance(value, str):
         return [Message("user", (Text(value),), Extras(NAME, {}, ("input", "-type", "string")))]
     if isinstance(value, list):
-        return read_input(value, "$.input")
+        return read_input(value, "$.input", names)
     if value is not None:
         raise invalid("expected a string or an array of items", "$.input")
     if needed:
@@ -201,7 +211,7 @@ def _read_input(fields: Fields, form: list[str], *, needed: bool) -> list[Messag
     return []
 
 
-def _read_choice(fields: Fields, tools: tuple[Tool | Opaque, ...]) -> ToolChoice | None:
+def _read_choice(fields: Fields, tools: Offered) -> ToolChoice | None:
     if isinstance(fields.rest.get("tool_choice"), str):
         return ToolChoice(MODES[fields.one_of("tool_choice", MODES) or "auto"])
     inner = fields.object("tool_choice")
@@ -209,26 +219,42 @@ def _read_choice(fields: Fields, tools: tuple[Tool | Opaque, ...]) -> ToolChoice
         return None
     kind = inner.need_text("type")
     if kind in ("function", "custom"):
-        form = ("custom",) if kind == "custom" else ()
-        return ToolChoice("required", (inner.need_text("name"),), extras(NAME, inner.rest, form))
-    if kind != "allowed_tools":
-        # A hosted tool; such a tool among the others is refused to other dialects by itself.
-        return ToolChoice("required", extras=extras(NAME, {}, ("hosted",), {"type": kind, **inner.rest}))
+        return _read_forced(inner, kind, tools)
+    if kind == "allowed_tools":
+        return _read_allowed(inner, tools)
+    # A hosted tool; such a tool among the others is refused to other dialects by itself.
+    return ToolChoice("required", extras=extras(NAME, {}, ("hosted",), {"type": kind, **inner.rest}))
+
+
+def _read_forced(inner: Fields, kind: str, tools: Offered) -> ToolChoice:
+    entry = {"name": inner.need_text("name")}
+    if (space := inner.words("namespace")) is not None:
+        entry["namespace"] = space
+    names = called(entry, tools)
+    form = ("custom",) if kind == "custom" else ()
+    quiet = entry if names != [entry["name"]] or space is not None else {}
+    return ToolChoice("required", tuple(names), extras(NAME, inner.rest, form, quiet))
+
+
+def _read_allowed(inner: Fields, tools: Offered) -> ToolChoice:
     mode = inner.one_of("mode", ("auto", "required"))
     if mode is None:
         inner.missing("mode")
     entries = inner.need_array("tools")
-    named = [
-        Fields(entry, f"{inner.path('tools')}[{index}]", strict=True) for index, entry in enumerate(entries)
-    ]
-    names = tuple(name for entry in named if (name := entry.text("name")) is not None)
+    names: list[str] = []
+    for index, entry in enumerate(entries):
+        Fields(entry, f"{inner.path('tools')}[{index}]", strict=True).text("name")
+        names += called(entry, tools)
+    quiet: dict[str, Json] = {}
     if entries != _allowed(names, tools):
-        inner.rest["tools"] = entries
-    kept = extras(NAME, inner.rest, ("allowed_tools",))
-    return ToolChoice("required" if mode == "required" else "auto", names, kept)
+        # Quiet if the names tell all of it; else there is what only this protocol has.
+        told = all(set(entry) <= ADDRESS and called(entry, tools) for entry in entries)
+        (quiet if told else inner.rest)["tools"] = entries
+    kept = extras(NAME, inner.rest, ("allowed_tools",), quiet)
+    return ToolChoice("required" if mode == "required" else "auto", tuple(names), kept)
 
 
-def _allowed(names: tuple[str, ...], tools: tuple[Tool | Opaque, ...]) -> list[Json]:
+def _allowed(names: Sequence[str], tools: Offered) -> list[Json]:
     custom = {tool.name for tool in tools if isinstance(tool, Tool) and tool.custom}
     return [{"type": "custom" if name in custom else "function", "name": name} for name in names]
 
@@ -303,7 +329,7 @@ def _write_settings(request: Request, given: Mapping[str, Json], out: Crossing) 
     if limit is not None and limit < LEAST_OUTPUT and not out.home:
         out.lose("clamped", "max_output", f"at least {LEAST_OUTPUT} tokens")
         limit = LEAST_OUTPUT
-    tools = [write_tool(tool, f"tools[{index}]", out) for index, tool in enumerate(request.tools)]
+    tools = write_tools(request.tools, out)
     shape = _write_format(request.format, out)
     sampling = request.sampling
     for name in ("top_k", "frequency_penalty", "presence_penalty", "seed"):
@@ -352,8 +378,8 @@ def _write_choice(request: Request, out: Crossing) -> Json:
     entries = _allowed(choice.names, request.tools)
     if choice.mode == "required" and len(entries) == 1 and "allowed_tools" not in own.form:
         told = {"type": "custom" if "custom" in own.form else "function"} if out.home else {}
-        return {**entries[0], **told, **own.rest}
-    return {"type": "allowed_tools", "mode": choice.mode, "tools": entries, **own.rest}
+        return {**entries[0], **told, **own.quiet, **own.rest}
+    return {"type": "allowed_tools", "mode": choice.mode, "tools": entries, **own.quiet, **own.rest}
 
 
 def _write_format(shape: Format | None, out: Crossing) -> dict[str, Json] | None:
@@ -427,7 +453,7 @@ def _write_answer(response: Response, request: Request) -> Reply:
         out.lose("dropped", f"answer.choices[{choice.index}]", "an answer has one choice here")
     first = response.choices[0] if response.choices else Choice((), Stop("end"))
     made = maker(response.id)
-    output = write_output(first.parts, made, out)
+    output = write_output(first.parts, made, out, natives(request.tools))
     status, word = write_stop(first.stop, out)
     if first.stop.reason == "refusal" and not any(_is_refusal(part) for part in first.parts):
         out.lose("emulated", "answer.stop", "a refusal has words here")
@@ -505,7 +531,7 @@ class OpenAIResponses:
 
     def writer(self, request: Request) -> StreamWriter:
         """Return a new writer for the client that asked `request`."""
-        return Writer(_echo(request))
+        return Writer(_echo(request), natives(request.tools))
 
     def read_failure(self, reply: Reply) -> Failure:
         """Read a provider's refusal."""

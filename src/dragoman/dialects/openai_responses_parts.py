@@ -1,4 +1,4 @@
-"""What the Responses API says: items and what is in them, tools, usage; in both directions.
+"""What the Responses API says: items and what is in them, and usage; in both directions.
 
     message  reasoning  function_call  custom_tool_call  function_call_output  custom_tool_call_output
 
@@ -15,14 +15,17 @@ next year) is Opaque and goes home verbatim.
 * **Foreign signatures.** ``encrypted_content`` is opaque to clients and they send it back, so in an answer it
   holds another provider's signature too: ``dragoman:<origin>:<data>``. Read again it is that provider's, and
   it is never sent to OpenAI. So are item ids that no provider gave: they name themselves (:data:`MADE`).
-* **Grammars** of free-text tools are in the core as Chat Completions nests them; here they are flat.
+* **Calls** of a tool in a namespace name both. Of a client's history they have one name in the core
+  (:func:`full_name`), and what the wire said is in ``quiet["item"]``. Tools: ``openai_responses_tools``.
 * **Usage** includes cached tokens in the input and reasoning in the output.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal, assert_never
 
 import msgspec
@@ -38,12 +41,11 @@ from dragoman.core.request import (
     Signature,
     Text,
     Thinking,
-    Tool,
     ToolCall,
     ToolResult,
 )
 from dragoman.core.usage import Usage
-from dragoman.dialects.border import Crossing, as_object, inlined, is_safe, safe
+from dragoman.dialects.border import ODD, Crossing, as_object, inlined, is_safe, safe
 from dragoman.dialects.fields import Fields, encode
 from dragoman.dialects.figures import count, dollars
 from dragoman.dialects.openai_terms import (
@@ -51,7 +53,6 @@ from dragoman.dialects.openai_terms import (
     AUDIO_FORMAT,
     DETAILS,
     read_breakpoint,
-    strictly,
     write_breakpoint,
 )
 
@@ -75,22 +76,30 @@ FILE = "input_file"
 URLS = ("image_url", "file_url", "file_data")
 TICKS = Decimal(10_000_000_000)
 """Ticks in a US dollar (https://docs.x.ai/developers/cost-tracking, 2026-11-21)."""
+LONGEST = 64
+"""Characters of a tool's name that every API takes."""
 
 Content = Text | Media | Opaque
 Spoken = Text | Thinking | ToolCall
+FullNames = Mapping[tuple[str, str], str]
+"""What the tools of namespaces are called outside, by namespace and name."""
+Natives = Mapping[str, Mapping[str, Json]]
+"""The fields in which a call names a tool of a namespace, by what it is called outside."""
+UNNAMED: FullNames = MappingProxyType({})
+UNSPACED: Natives = MappingProxyType({})
 
 # --- IN, A CLIENT'S -----------------------------------------------------------------------------------
 
 
-def read_input(values: Sequence[Json], at: str) -> list[Message]:
+def read_input(values: Sequence[Json], at: str, names: FullNames = UNNAMED) -> list[Message]:
     """Read a client's items; consecutive items of the model become one message."""
     messages: list[Message] = []
     for index, value in enumerate(values):
         fields = Fields(value, f"{at}[{index}]", strict=True)
         kind = _kind(fields)
-        voice = read_voice(value, fields.at, strict=True)
+        voice = read_voice(value, fields.at, names, strict=True)
         if voice is None:
-            messages.append(_read_turn(fields, kind, value))
+            messages.append(_read_turn(fields, kind, value, names))
         elif messages and messages[-1].role == "assistant":
             messages[-1] = Message("assistant", (*messages[-1].parts, *voice))
         else:
@@ -112,7 +121,7 @@ def _kind(fields: Fields) -> str:
     return "item_reference"
 
 
-def _read_turn(fields: Fields, kind: str, value: Json) -> Message:
+def _read_turn(fields: Fields, kind: str, value: Json, names: FullNames) -> Message:
     """Read an item that is not the model's."""
     if kind not in ("message", *RESULTS):
         return Message("user", (Opaque(NAME, kind, value),), Extras(NAME, {}, ("item",)))
@@ -120,6 +129,9 @@ def _read_turn(fields: Fields, kind: str, value: Json) -> Message:
     quiet = _bookkeeping(fields)
     if kind in RESULTS:
         call_id, name = fields.need_text("call_id"), fields.text("name")
+        if name is not None and (space := fields.words("namespace")) is not None:
+            quiet |= {"name": name, "namespace": space}
+            name = names.get((space, name)) or full_name(space, name)
         parts, spelt = _read_content(fields, "output")
         kept = extras(NAME, fields.rest, spelt, quiet)
         custom = kind == RESULTS[1]
@@ -130,6 +142,21 @@ def _read_turn(fields: Fields, kind: str, value: Json) -> Message:
     parts, spelt = _read_content(fields, "content")
     form += spelt + (("developer",) if role == "developer" else ())
     return Message(ROLES[role], parts, extras(NAME, fields.rest, form, quiet))
+
+
+def full_name(namespace: str, name: str) -> str:
+    """Return what a tool of a namespace is called where there are none: safe letters, and not too many.
+
+    A function that a search found is in a namespace of its own name, and is called what it is called.
+    """
+    joined = name if namespace == name else f"{namespace}__{name}"
+    return joined if is_safe(joined) and len(joined) <= LONGEST else marked(joined)
+
+
+def marked(name: str) -> str:
+    """Return a name in safe letters and short enough, that tells it from others by a checksum."""
+    mark = f"_{zlib.crc32(name.encode()):08x}"
+    return ODD.sub("_", name)[: LONGEST - len(mark)] + mark
 
 
 def _bookkeeping(fields: Fields) -> dict[str, Json]:
@@ -190,40 +217,10 @@ def _read_media(fields: Fields, kind: Literal["image", "document"], names: Seque
     return msgspec.structs.replace(media, source="base64") if name == "file_data" else media
 
 
-def read_tool(value: Json, at: str) -> Tool | Opaque:
-    """Read a client's tool; one that the provider hosts itself is Opaque."""
-    fields = Fields(value, at, strict=True)
-    kind = fields.need_text("type")
-    if kind not in ("function", "custom"):
-        return Opaque(NAME, kind, value)
-    name, description = fields.need_text("name"), fields.text("description")
-    if kind == "custom":
-        grammar = fields.object("format")
-        kept = extras(NAME, fields.rest)
-        return Tool(name, description, custom=True, grammar=grammar and nested(grammar.rest), extras=kept)
-    schema, strict = fields.object("parameters"), fields.flag("strict")
-    return Tool(name, description, schema and schema.rest, strict, extras=extras(NAME, fields.rest))
-
-
-def nested(grammar: Mapping[str, Json]) -> dict[str, Json]:
-    """Return a grammar as Chat Completions spells it, which is how the core holds it."""
-    if grammar.get("type") != "grammar":
-        return dict(grammar)
-    return {"type": "grammar", "grammar": {n: value for n, value in grammar.items() if n != "type"}}
-
-
-def flat(grammar: Json) -> Json:
-    """Return a grammar of the core as it is spelt here."""
-    match grammar:
-        case {"type": "grammar", "grammar": dict(inner)}:
-            return {**inner, "type": "grammar"}
-    return grammar
-
-
 # --- IN, THE MODEL'S ----------------------------------------------------------------------------------
 
 
-def read_voice(value: Json, at: str, *, strict: bool) -> list[Part] | None:
+def read_voice(value: Json, at: str, names: FullNames = UNNAMED, *, strict: bool) -> list[Part] | None:
     """Read an item of the model into its parts; None if a client makes such items."""
     fields = Fields(value, at, strict=strict)
     kind = fields.rest.get("type") or ("message" if "role" in fields.rest else "")
@@ -236,7 +233,7 @@ def read_voice(value: Json, at: str, *, strict: bool) -> list[Part] | None:
         case "reasoning":
             parts = _read_reasoning(fields)
         case "function_call" | "custom_tool_call":
-            return [_read_call(fields, CALLS[kind])]
+            return [_read_call(fields, CALLS[kind], names)]
         case str() if kind in CLIENTS or not kind or kind.endswith(("_output", "_response")):
             return None
     return parts if parts is not None else [Opaque(NAME, str(kind), value)]
@@ -350,7 +347,7 @@ def stamp(parts: list[Part], fields: Fields, form: tuple[str, ...] = ()) -> list
     return [msgspec.structs.replace(first, extras=kept), *others]
 
 
-def _read_call(fields: Fields, field: str) -> ToolCall:
+def _read_call(fields: Fields, field: str, names: FullNames) -> ToolCall:
     fields.text("type")
     item = _bookkeeping(fields)
     form: tuple[str, ...] = ()
@@ -362,6 +359,10 @@ def _read_call(fields: Fields, field: str) -> ToolCall:
     name, call_id = fields.need_text("name"), fields.need_text("call_id")
     if absent:
         form, call_id = (*form, "-call_id"), str(item.get("id", ""))
+    # Of an answer it stays: whoever offered no namespace knows the bare name.
+    if fields.strict and (space := fields.words("namespace")) is not None:
+        item |= {"name": name, "namespace": space}
+        name = names.get((space, name)) or full_name(space, name)
     kept = extras(NAME, fields.rest, form, {"item": item})
     return ToolCall(call_id, name, arguments, custom=field == "input", extras=kept)
 
@@ -526,28 +527,6 @@ def _failed(output: Json) -> Json:
     return output if output.startswith("Error: ") else f"Error: {output}"
 
 
-def write_tool(tool: Tool | Opaque, at: str, out: Crossing) -> dict[str, Json]:
-    """Write one tool. A schema of another dialect is not strict, unless it was and can be."""
-    if isinstance(tool, Opaque):
-        return own_data(tool, at)
-    own = out.own(tool.extras, at)
-    if not out.home and not is_safe(tool.name):
-        raise unsupported(f"a tool's name is letters, digits, - and _ here, not {tool.name!r}", f"{at}.name")
-    if tool.cache_ttl_s is not None:
-        out.lose("dropped", f"{at}.cache_ttl_s", "a tool takes no cache breakpoint here")
-    if tool.custom:
-        given = {"format": flat(tool.grammar)}
-    elif out.home:
-        given = {"parameters": tool.schema, "strict": tool.strict}
-    else:
-        # Left out, both the schema would be missed and strictness assumed.
-        schema = tool.schema or {"type": "object", "properties": {}}
-        given = {"parameters": schema, "strict": bool(strictly(schema, at, out, strict=tool.strict))}
-    given["description"] = tool.description
-    block = {"type": "custom" if tool.custom else "function", "name": tool.name}
-    return {**block, **{name: value for name, value in given.items() if value is not None}, **own.rest}
-
-
 # --- OUT, THE MODEL'S ---------------------------------------------------------------------------------
 
 
@@ -562,8 +541,10 @@ def joins(last: Part | None, part: Part, own: Extras) -> bool:
     return in_order and not (last.redacted or part.redacted or last.signature)
 
 
-def begin(part: Spoken, own: Extras, id_: str | None = None, status: str = "") -> dict[str, Json]:
-    """Return the item that `part` is the first of, still empty; `id_` and `status` are for a foreign one."""
+def begin(
+    part: Spoken, own: Extras, id_: str | None = None, status: str = "", spaces: Natives = UNSPACED
+) -> dict[str, Json]:
+    """Return the item that `part` is the first of, still empty; what follows `own` is for a foreign one."""
     body: dict[str, Json]
     match part:
         case Text():
@@ -578,6 +559,7 @@ def begin(part: Spoken, own: Extras, id_: str | None = None, status: str = "") -
     body = {name: value for name, value in body.items() if f"-{name}" not in own.form}
     if id_ is not None:
         body |= {"id": id_, "status": status}
+        body |= spaces.get(part.name, {}) if isinstance(part, ToolCall) else {}
     body |= {name.removeprefix(ITEM): value for name, value in own.rest.items() if name.startswith(ITEM)}
     return {**body, **own.quiet.get("item", {})}
 
@@ -716,13 +698,16 @@ def _simple(item: dict[str, Json]) -> dict[str, Json]:
     return item
 
 
-def write_output(parts: Sequence[Part], made: Callable[[str, int], str], out: Crossing) -> list[Json]:
+def write_output(
+    parts: Sequence[Part], made: Callable[[str, int], str], out: Crossing, spaces: Natives = UNSPACED
+) -> list[Json]:
     """Write the items of an answer.
 
     Args:
         parts: What the model said.
         made: Returns an item's id, from its prefix and place.
         out: What is lost is declared here.
+        spaces: How the client's calls name the tools of namespaces.
     """
     items: list[Json] = []
     for where, found in grouped(parts, "answer", out):
@@ -733,7 +718,7 @@ def write_output(parts: Sequence[Part], made: Callable[[str, int], str], out: Cr
         first, own = found[0]
         if is_mute(first, own):
             continue
-        item = begin(first, own, identity(first, own, made, len(items)), "completed")
+        item = begin(first, own, identity(first, own, made, len(items)), "completed", spaces)
         for part, inner in found:
             fill(item, part, inner)
         items.append(item)

@@ -46,6 +46,7 @@ from dragoman.dialects.openai_responses_parts import (
     EVENT,
     NAME,
     PROGRESS,
+    Natives,
     begin,
     entry,
     identity,
@@ -517,10 +518,11 @@ FINAL = {"refusal": "refusal", "function_call": "arguments", "custom_tool_call":
 class Writer:
     """Writes one stream: one item at a time, and the whole response once more at its end."""
 
-    def __init__(self, echo: Mapping[str, Json]) -> None:
+    def __init__(self, echo: Mapping[str, Json], spaces: Natives) -> None:
         self._out = Crossing(NAME)
         self.losses: list[Loss] = self._out.losses
         self._echo = echo
+        self._spaces = spaces
         self._base: dict[str, Json] = {}
         self._made = maker("")
         self._begun = self._refused = False
@@ -699,7 +701,7 @@ class Writer:
             frames = self._settle()
             self._place, self._foreign = len(self._output), "item" not in self._own.quiet
             id_ = identity(part, self._own, self._made, self._place)
-            self._item = begin(part, self._own, id_, "in_progress")
+            self._item = begin(part, self._own, id_, "in_progress", self._spaces)
             self._output.append(self._item)
             added = self._frame("response.output_item.added", output_index=self._place, item=self._item)
             frames.append(added)

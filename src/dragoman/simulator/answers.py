@@ -64,17 +64,18 @@ _BLOCK = 64
 
 
 class Habit(msgspec.Struct, frozen=True):
-    """What a dialect's own provider calls things, and whether it signs its thinking."""
+    """What a dialect's own provider calls things, and as whom it signs its thinking, if it does."""
 
     answer: str
     call: str
     id_header: str = "x-request-id"
-    signs: bool = False
+    signs: str = ""
 
 
 HABITS = {
-    "anthropic": Habit("msg_", "toolu_", id_header="request-id", signs=True),
+    "anthropic": Habit("msg_", "toolu_", id_header="request-id", signs="anthropic"),
     "openai_chat": Habit("chatcmpl-", "call_"),
+    "openai_responses": Habit("sim_", "call_", signs="openai"),
 }
 OTHER = Habit("sim_", "call_")
 
@@ -174,9 +175,9 @@ def _thinks(request: Request, wish: Auto) -> bool:
 
 def _thinking(request: Request, behaviour: Behaviour, rng: Random) -> Passage:
     signature = None
-    if HABITS.get(request.dialect, OTHER).signs:
+    if signer := HABITS.get(request.dialect, OTHER).signs:
         proof = b64encode(rng.randbytes(48)).decode()
-        signature = Signature(request.dialect, proof, request.model)
+        signature = Signature(signer, proof, request.model)
     tokens = behaviour.thinking_tokens
     pieces = _regrouped(_drawn(rng, tokens), behaviour.chunk_size)
     if request.reasoning is not None and request.reasoning.show == "none":
