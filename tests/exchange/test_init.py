@@ -317,13 +317,16 @@ def test_a_provider_that_quotes_our_key_is_not_repeated(tmp_path: Path, dialect:
     asyncio.run(play())
 
 
-def test_a_stranger_is_refused_before_his_body_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/images/generations", "/relay/openai/x", "/api/show"]
+)
+def test_a_stranger_is_refused_before_his_body_is_read(tmp_path: Path, path: str) -> None:
     """The head alone is answered, and the connection closed: the body never need come."""
 
     async def play() -> None:
         async with house(tmp_path, API_KEYS="one-key-of-some-length") as gate:
             reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
-            head = post("/v1/chat/completions", chat()).partition(b"\r\n\r\n")[0]
+            head = post(path, chat()).partition(b"\r\n\r\n")[0]
             writer.write(head + b"\r\n\r\n")
             got = await answer(reader)
             assert (got.status, got.headers["connection"]) == (401, "close")

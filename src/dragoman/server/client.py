@@ -60,9 +60,7 @@ class Edge:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         call = Call(scope["method"], scope["path"], query, headers)
         try:
-            # Asked again as the exchange's first step; here so that a stranger's body is not even read.
-            self.services.admit(call)
-            body = await self.body(headers, receive)
+            body = await self.body(call, receive)
             if body is None:
                 return
             call = msgspec.structs.replace(call, body=parse(body))
@@ -85,8 +83,11 @@ class Edge:
         close = {"connection": "close"} if failure.kind in UNREAD else {}
         await out.reply(door.write_failure(failure), close)
 
-    async def body(self, headers: Mapping[str, str], receive: Receive) -> bytes | None:
-        """Return the request's body, or None if the client left while sending it."""
+    async def body(self, call: Call, receive: Receive) -> bytes | None:
+        """Return the body that follows the head `call`, or None if the client left while sending it."""
+        # Asked again as the exchange's first step; here so that a stranger's body is not even read.
+        self.services.admit(call)
+        headers = call.headers
         if headers.get("content-encoding", "identity") != "identity":
             raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
         declared = headers.get("content-length", "")

@@ -14,19 +14,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dragoman.core.extras import Json
-from dragoman.core.failure import Failure, Kind, invalid
+from dragoman.core.failure import Failure, invalid
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.fields import Fields, encode, parse
 from dragoman.dialects.listings import OLLAMA_VERSION, RUNNING, Listed, asker, listed, loaded, shown
 from dragoman.exchange import Snapshot
 from dragoman.gateway import Gateway
-from dragoman.server.client import Edge, headers_of
+from dragoman.server.client import UNREAD, Edge, headers_of
 
 LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
-
-UNREAD = (Kind.TOO_LARGE, Kind.TIMEOUT)
-"""Refusals that leave some of the body on the connection."""
 
 Page = Callable[[Snapshot, Request, Call], Awaitable[Json]]
 """Answers one request of somebody who may ask."""
@@ -36,7 +33,7 @@ def routes(gateway: Gateway, edge: Edge) -> list[Route]:
     """Return the pages that tell of models."""
 
     async def show(live: Snapshot, request: Request, call: Call) -> Json:
-        return shown("ollama", row(live, _model(await edge.body(call.headers, request.receive))))
+        return shown("ollama", row(live, _model(await edge.body(call, request.receive))))
 
     lists = _served(gateway, _list)
     one = _served(gateway, _one)

@@ -25,16 +25,17 @@ def found(edge: Edge, scope: Scope) -> Place | None:
 async def serve(edge: Edge, place: Place, scope: Scope, receive: Receive, send: Send) -> None:
     """Relay one request. Returns silently if the client left."""
     headers, out = headers_of(scope), edge.out(send)
+    query = scope["query_string"].decode("latin-1")
+    call = Call(scope["method"], scope["path"], dict(parse_qsl(query)), headers)
     try:
-        body = await edge.body(headers, receive)
+        body = await edge.body(call, receive)
     except Failure as failure:
         await edge.refuse(door_of(edge.services.live(), place), failure, out)
         return
     if body is None:
         return
-    query = scope["query_string"].decode("latin-1")
     incoming = Incoming(
-        Call(scope["method"], scope["path"], dict(parse_qsl(query)), headers),
+        call,
         scope["raw_path"].decode("latin-1"),
         query,
         body,
