@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from dragoman.dialects.figures import count, dollars
+from dragoman.core.extras import Json
+from dragoman.dialects.figures import bill, count, dollars
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,21 @@ def test_a_providers_token_figure(value: object, tokens: int) -> None:
     """Whatever they send, a counter is a whole number that is not negative."""
     found = count(value)
     assert (found, type(found)) == (tokens, int)
+
+
+@pytest.mark.parametrize(
+    ("native", "amount"),
+    [
+        ({}, None),
+        ({"cost": 0.25}, "0.25"),
+        ({"cost": "x"}, None),
+        ({"cost": {"total_cost": 0.006}}, "0.006"),
+        ({"cost": {}}, None),
+        ({"cost": 0.01, "is_byok": False, "cost_details": {"upstream_inference_cost": 0.2}}, "0.01"),
+        ({"cost": 0.01, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.2}}, "0.21"),
+        ({"cost": 0.01, "is_byok": True, "cost_details": None}, "0.01"),
+    ],
+)
+def test_a_bill_is_what_the_customer_pays(native: dict[str, Json], amount: str | None) -> None:
+    """A number, a sum of numbers, or a fee with the provider's own bill on top."""
+    assert bill(native) == (None if amount is None else Decimal(amount))

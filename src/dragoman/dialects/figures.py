@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+
+from dragoman.core.extras import Json
 
 MOST = Decimal(1_000_000)
 """Dollars above which a figure is no price of one answer."""
@@ -31,3 +34,19 @@ def dollars(value: float | str) -> Decimal | None:
     except (ArithmeticError, ValueError, TypeError):
         return None
     return amount if amount.is_finite() and 0 <= amount < MOST else None
+
+
+def bill(native: Mapping[str, Json]) -> Decimal | None:
+    """Return what a usage object says it cost: OpenRouter's and Requesty's number, or Perplexity's sum.
+
+    With the customer's own key OpenRouter's number is only its fee, and the provider's bill comes on top
+    (openrouter.ai/docs/use-cases/usage-accounting, 2026-11-21).
+    """
+    value, details = native.get("cost"), native.get("cost_details")
+    if isinstance(value, dict):
+        value = value.get("total_cost")
+    paid = dollars(value) if isinstance(value, (int, float, str)) else None
+    if paid is None or native.get("is_byok") is not True or not isinstance(details, dict):
+        return paid
+    above = details.get("upstream_inference_cost")
+    return paid + ((dollars(above) if isinstance(above, (int, float, str)) else None) or 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from itertools import count as counter
 from typing import assert_never
 
@@ -23,7 +22,7 @@ from dragoman.core.usage import Usage
 from dragoman.dialects import Amend
 from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import decode, encode
-from dragoman.dialects.figures import count, dollars
+from dragoman.dialects.figures import bill, count
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.lanes import Lane
 from dragoman.dialects.openai_chat_parts import (
@@ -139,7 +138,7 @@ def read_usage(native: dict[str, Json]) -> Usage:
         output=completion - spoken,
         reasoning=thought,
         audio_output=spoken,
-        cost=_read_cost(native),
+        cost=bill(native),
         native=Extras(NAME, native),
     )
 
@@ -147,20 +146,6 @@ def read_usage(native: dict[str, Json]) -> Usage:
 def _figures(native: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     value = native.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _read_cost(native: Mapping[str, Json]) -> Decimal | None:
-    """Return the bill: OpenRouter's and Requesty's number, or Perplexity's sum.
-
-    With the customer's own key OpenRouter's number is only its fee, and the provider's bill comes on top
-    (openrouter.ai/docs/use-cases/usage-accounting, 2026-11-21).
-    """
-    value = _figures(native, "cost").get("total_cost") or native.get("cost")
-    paid = dollars(value) if isinstance(value, (int, float, str)) else None
-    if paid is not None and native.get("is_byok") is True:
-        above = _figures(native, "cost_details").get("upstream_inference_cost")
-        paid += (dollars(above) if isinstance(above, (int, float, str)) else None) or 0
-    return paid
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:

@@ -24,7 +24,6 @@ its ancestor.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from urllib.parse import unquote
 
 from dragoman.core.extras import Extras, Json, at_home, extras
@@ -35,7 +34,7 @@ from dragoman.core.usage import Usage
 from dragoman.dialects import Call, Reply, Tasks
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.fields import Fields
-from dragoman.dialects.figures import count, dollars
+from dragoman.dialects.figures import bill, count
 from dragoman.dialects.openai_failure import read_fault
 from dragoman.dialects.vectors import (
     limited,
@@ -312,21 +311,7 @@ def _read_usage(fields: Fields) -> Usage | None:
         return None
     del fields.rest["usage"]
     read = count(native.get("prompt_tokens")) or count(native.get("total_tokens"))
-    return Usage(read, cost=_bill(native), native=Extras(NAME, native))
-
-
-def _bill(native: dict[str, Json]) -> Decimal | None:
-    """Return what OpenRouter says it cost.
-
-    With the customer's own key that is only its fee, and the provider's bill comes on top
-    (openrouter.ai/docs/use-cases/usage-accounting, 2026-11-21).
-    """
-    value, details = native.get("cost"), native.get("cost_details")
-    paid = dollars(value) if isinstance(value, (int, float, str)) else None
-    if paid is None or native.get("is_byok") is not True or not isinstance(details, dict):
-        return paid
-    above = details.get("upstream_inference_cost")
-    return paid + ((dollars(above) if isinstance(above, (int, float, str)) else None) or 0)
+    return Usage(read, cost=bill(native), native=Extras(NAME, native))
 
 
 def _write_usage(usage: Usage | None) -> dict[str, Json]:
