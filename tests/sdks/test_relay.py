@@ -172,3 +172,27 @@ def test_anthropic(tmp_path: Path) -> None:
             assert (row.dialect, row.provider, row.state) == ("anthropic", "anthropic", "settled")
 
     asyncio.run(asyncio.wait_for(play(), 60))
+
+
+def test_azure(tmp_path: Path) -> None:
+    """Azure's client puts the deployment into the path; pictures and sound get through all the same."""
+
+    async def play() -> None:
+        async with Simulator(script=plot()) as sim, house(tmp_path, **vendors(sim)) as gate:
+            sdk = openai.AsyncAzureOpenAI(
+                azure_endpoint=gate.url, api_key="any", api_version="2025-03-01-preview", max_retries=0
+            )
+            async with sdk:
+                image = await sdk.images.generate(model="gpt-image-1", prompt="a cat")
+                assert image.data is not None
+                assert image.data[0].b64_json == "aGk="
+                file = ("a.wav", bytes(range(256)) * 100, "audio/wav")
+                heard = await sdk.audio.transcriptions.create(model="whisper-1", file=file)
+                assert heard.text == "hello"
+            assert all(signed(entry) for entry in sim.journal.entries)
+            assert [entry.path for entry in sim.journal.entries] == [
+                "/v1/images/generations",
+                "/v1/audio/transcriptions",
+            ]
+
+    asyncio.run(play())

@@ -38,10 +38,13 @@ MODEL = "{model}"
 """In an endpoint's path: anything, slashes and colons included."""
 
 
-OPENAI = re.compile(r"/openai/(?:v1/)?(?!v1/|deployments/|models(?:/|$))")
+OPENAI = re.compile(
+    r"/openai/(?:deployments/.+?/(?=(?:images|audio)/)|(?:v1/)?(?!v1/|deployments/|models(?:/|$)))"
+)
 """OpenAI's paths as Azure's clients spell them (``/openai/v1/...`` or ``/openai/...``), and Groq's the first.
 
-Not so deployments, whose model stands in the path, nor lists of models, where the spelling tells who asks.
+Not so deployments, whose model stands in the path; but what is relayed of them names it in the body too. Nor
+lists of models, where the spelling tells who asks.
 
 https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference, and the SDKs; read 2026-11-21.
 """
