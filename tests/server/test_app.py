@@ -35,6 +35,8 @@ def test_unknown_paths_and_methods_are_refused_in_words(
             assert got.status == status
             assert got.json["error"]["message"]
             assert ("type" in got.json) == (path == "/v1/messages")
+            code = "method_not_allowed" if status == 405 else "path_not_found"
+            assert got.json["error"].get("code", code) == code
             if status == 405:
                 assert got.headers["allow"] in got.json["error"]["message"]
 
@@ -48,10 +50,10 @@ def test_unknown_paths_and_methods_are_refused_in_words(
         ("/v1/nope", {}, {"message", "type", "param", "code"}),
         ("/openai/v1/nope", {}, {"message", "type", "param", "code"}),
         ("/v1betamax", {}, {"message", "type", "param", "code"}),
-        ("/v1beta/nope", {}, {"code", "message", "status"}),
-        ("/v1beta", {}, {"code", "message", "status"}),
+        ("/v1beta/nope", {}, {"code", "message", "status", "details"}),
+        ("/v1beta", {}, {"code", "message", "status", "details"}),
         ("/v1/messages/nope", {}, {"type", "message"}),
-        ("/v1/models/m:nope", {"x-goog-api-key": "k"}, {"code", "message", "status"}),
+        ("/v1/models/m:nope", {"x-goog-api-key": "k"}, {"code", "message", "status", "details"}),
         ("/v1/models/m", {"anthropic-version": "1"}, {"type", "message"}),
     ],
 )

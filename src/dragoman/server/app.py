@@ -93,7 +93,8 @@ async def _refused(request: Request, error: Exception) -> Response:
         message = f"this path does not take {request.method}, but {headers.get('allow', 'another method')}"
     else:
         message = "nothing is served at this path; the documentation lists what is"
-    reply = door.write_failure(Failure(Kind.NOT_FOUND, message, source=Source.CLIENT))
+    code = "method_not_allowed" if status == 405 else "path_not_found"
+    reply = door.write_failure(Failure(Kind.NOT_FOUND, message, source=Source.CLIENT, code=code))
     return Response(encode(reply.body), status, {**reply.headers, **headers}, media_type="application/json")
 
 
