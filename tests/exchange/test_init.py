@@ -292,9 +292,12 @@ def test_a_request_that_says_nothing_is_answered_here(
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
 @pytest.mark.parametrize("dialect", ["openai_chat", "anthropic", "gemini", "cohere", "ollama"])
-def test_a_provider_that_quotes_our_key_is_not_repeated(tmp_path: Path, dialect: str, status: int) -> None:
+def test_a_provider_that_quotes_our_key_is_not_repeated(
+    tmp_path: Path, dialect: str, status: int, *, stream: bool
+) -> None:
     """Neither to the client nor in the ledger, whatever the status and wherever in the answer it stands."""
     key = "sk-canary-0123456789"
     (tmp_path / "dragoman.toml").write_text(
@@ -302,13 +305,16 @@ def test_a_provider_that_quotes_our_key_is_not_repeated(tmp_path: Path, dialect:
     )
 
     async def play() -> None:
-        plot = script(error={"status": status, "message": f"bad key {key} here"})
+        plot = script(
+            error={"status": status, "message": f"bad key {key} here", **({"at_frame": 4} if stream else {})}
+        )
         async with Simulator(script=plot) as sim:
             toml = tmp_path / "dragoman.toml"
             toml.write_text(toml.read_text().replace("{url}", f"{sim.url}{DIALECTS[dialect].root}"))
             async with house(tmp_path) as gate:
-                got = await ask(gate.port, post("/v1/chat/completions", chat(model="far/m")))
-                assert got.status >= 400
+                got = await ask(gate.port, post("/v1/chat/completions", chat(model="far/m", stream=stream)))
+                assert (got.status >= 400) is not stream
+                assert b"error" in got.body
                 assert key not in got.body.decode()
                 [row] = await gate.rows(1)
                 assert key not in f"{row}{await gate.attempts(row)}"

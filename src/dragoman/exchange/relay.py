@@ -86,7 +86,7 @@ async def _sent(ex: Exchange, attempt: Attempt, method: str, aim: Aim, headers: 
     except Failure as failure:
         attempt.failure = failure
         raise
-    attempt.answer = Answer(ex.live.dialects[aim.provider.dialect], upstream, None)
+    attempt.answer = Answer(aim.provider, ex.live.dialects[aim.provider.dialect], upstream)
     return upstream
 
 

@@ -21,7 +21,7 @@ from dragoman.core.extras import Json, Loss
 from dragoman.core.failure import Failure, Kind, Retry, Source, malformed, unsupported
 from dragoman.core.request import Request
 from dragoman.core.tasks import Asked
-from dragoman.dialects import Amend, Call, Dialect, Reply, Task
+from dragoman.dialects import Call, Dialect, Reply, Task
 from dragoman.dialects.fields import decode, encode
 from dragoman.providers import Model, Provider
 from dragoman.providers.auth import sign
@@ -88,14 +88,15 @@ def _signed(provider: Provider, dialect: Dialect, call: Call, lost: tuple[Loss, 
 class Answer:
     """A provider's 2xx answer, read as it comes."""
 
-    __slots__ = ("_amend", "_dialect", "_mend", "_stream", "_upstream", "status", "upstream_id")
+    __slots__ = ("_amend", "_dialect", "_mend", "_provider", "_stream", "_upstream", "status", "upstream_id")
 
     def __init__(
-        self, dialect: Dialect, upstream: Upstream, amend: Amend | None, mend: Mend | None = None
+        self, provider: Provider, dialect: Dialect, upstream: Upstream, mend: Mend | None = None
     ) -> None:
+        self._provider = provider
         self._dialect = dialect
         self._upstream = upstream
-        self._amend = amend
+        self._amend = amend_answer(provider)
         self._mend = mend
         self.status = upstream.status
         content_type = upstream.headers.get("content-type", "")
@@ -119,7 +120,11 @@ class Answer:
 
     async def _batches(self) -> AsyncIterator[list[Event]]:
         if not self._stream:
-            response = self._dialect.read_answer(await self.reply())
+            reply = await self.reply()
+            try:
+                response = self._dialect.read_answer(reply)
+            except Failure as refused:
+                raise _discreet(self._provider, refused) from None
             yield unfold(response)
             return
         decoder = self._dialect.framing.decoder()
@@ -136,9 +141,12 @@ class Answer:
             if batch:
                 yield batch
             if failure is not None:
-                raise failure
-        batch = [event for frame in decoder.close() for event in reader.feed(frame)]
-        batch += reader.close()
+                raise _discreet(self._provider, failure)
+        try:
+            batch = [event for frame in decoder.close() for event in reader.feed(frame)]
+            batch += reader.close()
+        except Failure as caught:
+            raise _discreet(self._provider, caught) from None
         if batch:
             yield batch
 
@@ -175,7 +183,7 @@ async def ask(transport: Transport, prepared: Prepared, deadlines: Deadlines) ->
 async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
     """Return the answer of a 2xx status; raise what any other status means."""
     if 200 <= upstream.status < 300:
-        return Answer(prepared.dialect, upstream, amend_answer(prepared.provider), prepared.mend)
+        return Answer(prepared.provider, prepared.dialect, upstream, prepared.mend)
     if 300 <= upstream.status < 400:
         raise Failure(
             Kind.UPSTREAM,
@@ -184,28 +192,30 @@ async def _checked(prepared: Prepared, upstream: Upstream) -> Answer:
             retry=Retry.NEXT,
             status=upstream.status,
         )
-    raw = await upstream.read()
-    raise _discreet(prepared.provider, raw, prepared.dialect.read_failure(_parsed(upstream, raw)))
+    raise _discreet(prepared.provider, prepared.dialect.read_failure(await _reply(upstream)))
 
 
-def _discreet(provider: Provider, raw: bytes, failure: Failure) -> Failure:
-    """Keep to ourselves what a provider says about our credentials: it may quote them."""
-    quoted = provider.key is not None and provider.key.encode() in raw
+def _discreet(provider: Provider, failure: Failure) -> Failure:
+    """Keep to ourselves what a provider says about our credentials: it may quote them.
+
+    It may say so with an error status, in a 200, or in the middle of a stream.
+    """
+    told = f"{failure.message} {failure.code} {failure.request_id}"
+    native = b"" if failure.native is None else encode(failure.native)
+    quoted = provider.key is not None and (provider.key in told or provider.key.encode() in native)
     if quoted or failure.status in (401, 402, 403):
         said = f" ({failure.code})" if failure.code and re.fullmatch(r"[a-z_]{1,40}", failure.code) else ""
         what = (
             "answered with words that quote the gateway's key" if quoted else "refused the gateway's account"
         )
         failure.message = f"{provider.name} {what}, with status {failure.status}{said}"
-        failure.native = failure.at = None
+        failure.native = failure.at = failure.request_id = None
+        failure.code = said.strip(" ()") or None
     return failure
 
 
 async def _reply(upstream: Upstream) -> Reply:
-    return _parsed(upstream, await upstream.read())
-
-
-def _parsed(upstream: Upstream, raw: bytes) -> Reply:
+    raw = await upstream.read()
     body: Json
     try:
         body = decode(raw)
