@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.house import ask, chat, house, post
+from tests.house import ask, chat, get, house, post
 
 from dragoman.config import ConfigError, load
 from dragoman.core.events import Close, End, Event, Open, Start, Stop, fold, unfold
@@ -115,6 +115,8 @@ def test_a_new_dialect_is_served_before_every_provider(
             assert plain_text(fold(events).choices[0].parts) == "Hi there."
             [row] = await gate.rows(1)
             assert (row.dialect, row.state) == ("postcard", "settled")
+            wrong = await ask(gate.port, get("/postcard/write"))
+            assert (wrong.status, wrong.headers["allow"], list(wrong.json)) == (405, "POST", ["wrong"])
 
     asyncio.run(play())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dragoman.core.failure import Failure, Kind, Source
-from dragoman.dialects.catalog import DIALECTS, Doors, find, owner, plain
+from dragoman.dialects.catalog import DIALECTS, Doors, owner, plain
 from dragoman.dialects.fields import encode
 from dragoman.dialects.listings import asker
 from dragoman.gateway import Gateway
@@ -65,7 +67,10 @@ class App:
             finally:
                 await gateway.stop()
 
-        refusals = {HTTPException: _refused, Exception: _bug}
+        refusals: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+            HTTPException: partial(_refused, self._doors),
+            Exception: _bug,
+        }
         return Starlette(routes=routes, lifespan=lifespan, exception_handlers=refusals)
 
 
@@ -77,7 +82,7 @@ def _plain(scope: Scope) -> Scope:
     return {**scope, "path": path, "raw_path": plain(scope["raw_path"].decode("latin-1")).encode("latin-1")}
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(doors: Doors, request: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method, in the words of the dialect that owns the path."""
     assert isinstance(error, HTTPException)
     status, headers = (
@@ -85,7 +90,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         {name.lower(): words for name, words in (error.headers or {}).items()},
     )
     path = request.scope["path"]
-    found = find("POST", path)
+    found = doors.find("POST", path)
     if found is not None:
         status, headers = 405, {"allow": "POST"}
     door = found[0] if found is not None else DIALECTS[_owner(request)]
