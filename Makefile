@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks peers run test fuzz check docs bench lock clean
+.PHONY: help setup sdks peers run ui test fuzz check docs bench lock clean
 
 bin := .venv/bin
 ready := .venv/ready
@@ -25,6 +25,9 @@ peers: ## install the coding agents and the foreign mock that tests use, where t
 run: setup ## serve on 127.0.0.1:8080; without any key the embedded model answers
 	@exec $(bin)/dragoman serve
 
+ui: sdks ## a chat with templates and charts in a browser, on port 8501 (Streamlit), for a gateway that runs
+	@exec .venvs/streamlit/bin/python -m streamlit run frontend/streamlit_app.py
+
 test: setup ## the whole test suite
 	@scripts/setup_sdks || [ "$${CI:-}" != true ]  # offline their tests are skipped, and say so
 	$(bin)/python -m pytest -n auto
@@ -41,6 +44,7 @@ check: setup ## style, types, import contract, facts about the tree and the docs
 
 docs: setup ## write the generated parts of the docs anew
 	$(bin)/python docs/generate.py
+	$(bin)/python docs/environment.py
 
 bench: setup ## requests/s and added latency, beside the simulator called directly (ARGS=...)
 	$(bin)/python bench/line.py $(ARGS)

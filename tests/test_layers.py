@@ -38,7 +38,7 @@ HOMES = {
 }
 """Where a foreign module may be imported: an exact file, or a folder."""
 
-LAZY: dict[tuple[str, str], str] = {}
+LAZY = {("sinks/otlp.py", "dragoman"): "its other half imports the extra `otlp`"}
 """Imports that stand inside a function, each with its reason."""
 
 PLANTED = {
@@ -47,6 +47,11 @@ PLANTED = {
     "dialects are strangers to each other": (
         "dialects/anthropic.py",
         "from dragoman.dialects import openai_chat",
+    ),
+    "sinks are strangers to each other": ("sinks/webhook.py", "from dragoman.sinks import prometheus"),
+    "a surface stands on no dialect, but the gateway's own on OpenAI's": (
+        "dialects/surfaces/stream.py",
+        "from dragoman.dialects import anthropic",
     ),
     "commands are strangers to each other": ("cli/chat.py", "from dragoman.cli import doctor"),
 }

@@ -116,6 +116,12 @@ def test_the_lock_follows_the_project() -> None:
     asked = {
         "core.txt": project["dependencies"],
         "local.txt": project["dependencies"] + project["optional-dependencies"]["local"],
+        "extras.txt": [
+            *project["optional-dependencies"]["semantic"],
+            *project["optional-dependencies"]["tokens"],
+        ],
+        "dev.txt": project["optional-dependencies"]["otlp"],
+        "sdks/streamlit.txt": project["optional-dependencies"]["streamlit"],
         "build.txt": PROJECT["build-system"]["requires"],
     }
     for lock, requirements in asked.items():

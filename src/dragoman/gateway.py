@@ -18,27 +18,55 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dragoman.accounts import loopback
 from dragoman.accounts.keys import Account, Keys, admin_digest, credential, ensure_admin, load_pepper
 from dragoman.accounts.ledger import Ledger, Owner
+from dragoman.accounts.limits import Limits
+from dragoman.cache import Cache
 from dragoman.config import Config, ConfigError
 from dragoman.config.sections import LOCAL_KEY, LOCAL_URL
 from dragoman.core.failure import Failure
 from dragoman.dialects import Call
 from dragoman.exchange import Services, Snapshot
 from dragoman.exchange.stored import Stored
+from dragoman.prompts import Templates
 from dragoman.providers import Provider
 from dragoman.providers.auth import missing
 from dragoman.providers.local import LocalModel
 from dragoman.providers.media import Fetcher
 from dragoman.providers.transport import AiohttpTransport, Transport
+from dragoman.sinks import Rated, Record, Sink
+from dragoman.sinks.files import Files
+from dragoman.sinks.hub import Hub
+from dragoman.sinks.influx import Influx
+from dragoman.sinks.otlp import Otlp
+from dragoman.sinks.pool import Pool
+from dragoman.sinks.prometheus import Prometheus
+from dragoman.sinks.webhook import Webhook
 from dragoman.store.sqlite import SqliteStore
 
 WATCH_S = 1.0
 """Seconds between two looks at the configuration files."""
+
+FIXED = (
+    "data",
+    "server",
+    "store",
+    "responses",
+    "keys",
+    "dialects",
+    "local",
+    "media",
+    "pepper",
+    "prompts",
+    "metrics",
+    "otlp",
+)
+"""Settings that hold from one start to the next."""
 
 log = logging.getLogger("dragoman")
 
@@ -86,6 +114,11 @@ class Gateway:
         self._owner: Owner | None = None
         self._local: LocalModel | None = None
         self._keys: Keys | None = None
+        self._limits: Limits | None = None
+        self._cache: Cache | None = None
+        self._sinks: Hub | None = None
+        self._metrics: Prometheus | None = None
+        self._templates: Templates | None = None
         self._local_why = ""
 
     @property
@@ -99,6 +132,27 @@ class Gateway:
         """What is durable; open once the gateway has started."""
         assert self._store is not None
         return self._store
+
+    @property
+    def sinks(self) -> Hub:
+        """Who is told afterwards; there once the gateway has started."""
+        assert self._sinks is not None
+        return self._sinks
+
+    def tell(self, record: Record | Rated) -> None:
+        """Tell every sink."""
+        self.sinks.tell(record)
+
+    @property
+    def metrics(self) -> Prometheus | None:
+        """Who counts; None: nobody does."""
+        return self._metrics
+
+    @property
+    def templates(self) -> Templates:
+        """Prompt templates, as they are now."""
+        assert self._templates is not None
+        return self._templates
 
     async def start(self) -> None:
         """Open everything and begin to serve."""
@@ -122,6 +176,11 @@ class Gateway:
         self._media = Fetcher(config.media)
         await self._start_local()
         self._snapshot = self._build(config)
+        self._limits = Limits(config.limits, tick=self._tick)
+        self._templates = Templates(config.templates, _complain)
+        self._cache = Cache(config.cache, self._store.recordings, now=self._now, complain=_complain)
+        self._metrics = self._counting(config)
+        self._sinks = Hub(self._listeners(config), _complain)
         self._services = Services(
             live=self._live,
             admit=self._admit,
@@ -137,8 +196,16 @@ class Gateway:
             stored=Stored(
                 self._store.responses, config.responses, self._owner, now=self._now, complain=_complain
             ),
+            limits=self._limits,
+            cache=self._cache,
+            fill=self._templates.fill,
+            tell=self.tell,
+            under_way={},
         )
+        self._sinks.start()
         self._background(self._services.stored.sweeping())
+        self._background(self._cache.sweeping())
+        self._background(self._templates.watching(WATCH_S))
         if self._load is not None:
             self._watch()
         self._greet(admin)
@@ -148,6 +215,10 @@ class Gateway:
         self.draining = True
         if self._services is not None:
             await self._services.stored.stop()
+        if self._sinks is not None:
+            await self._sinks.stop()
+        if self._cache is not None:
+            await self._cache.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -192,11 +263,24 @@ class Gateway:
         except ConfigError as error:
             log.error("the configuration was not reloaded, the last good one stays:\n%s", error)  # noqa: TRY400
             return False
-        for name in ("data", "server", "store", "responses", "keys", "dialects", "local", "media", "pepper"):
+        for name in (
+            "data",
+            "server",
+            "store",
+            "responses",
+            "keys",
+            "dialects",
+            "local",
+            "media",
+            "pepper",
+            "prompts",
+        ):
             if getattr(config, name) != getattr(self.config, name):
                 log.warning("a changed [%s] takes effect at the next start", name)
         self._snapshot = self._build(config)
         self.config = config
+        if self._limits is not None and self._cache is not None:
+            self._limits.spec, self._cache.spec = config.limits, config.cache
         log.info("configuration reloaded: %d models", len(self._snapshot.table.names()))
         return True
 
@@ -223,6 +307,8 @@ class Gateway:
             ),
             deadlines=config.deadlines,
             relay=config.relay,
+            cache=config.cache,
+            files=config.files,
         )
 
     def _resolved(self, row: Provider) -> Provider:
@@ -235,6 +321,61 @@ class Gateway:
         if not row.enabled:
             return "it is switched off"
         return missing(row)
+
+    def _listeners(self, config: Config) -> list[Sink]:
+        """Return everyone who is told afterwards."""
+        listeners: list[Sink] = []
+        if self._metrics is not None:
+            listeners.append(self._metrics)
+        if config.files.enabled:
+            listeners.append(Files(config.files, tick=self._tick, complain=_complain))
+        if config.influx.url:
+            listeners.append(self._influx(config))
+        if config.webhook.url:
+            now, tick, chance = self._now, self._tick, self._chance
+            listeners.append(Webhook(config.webhook, now=now, tick=tick, chance=chance, complain=_complain))
+        if config.otlp.endpoint:
+            listeners.append(Otlp(config.otlp, address=self._address))
+        return listeners
+
+    def _counting(self, config: Config) -> Prometheus | None:
+        """Return who counts; workers share what they have counted in a folder."""
+        if not config.metrics.enabled:
+            return None
+        assert self._owner is not None
+        owners = self._owner.folder
+        shared = config.server.workers > 1
+        pool = Pool(config.data / "metrics", self._owner.id, dead=partial(Owner.dead, owners))
+        return Prometheus(
+            config.metrics,
+            pool=pool if shared else None,
+            in_flight=lambda: len(self.services.under_way),
+            sinks=lambda: {} if self._sinks is None else self._sinks.counts(),
+            known=self._known,
+        )
+
+    def _influx(self, config: Config) -> Influx:
+        assert self._owner is not None
+        return Influx(
+            config.influx,
+            config.data / "spool" / "influx",
+            owner=self._owner.id,
+            dead=partial(Owner.dead, self._owner.folder),
+            now=self._now,
+            tick=self._tick,
+            chance=self._chance,
+            complain=_complain,
+            known=self._known,
+        )
+
+    def _known(self, name: str) -> bool:
+        """Say whether a model's name is one of ours, and not one that a client made up."""
+        table = self._live().table
+        return name in table.offers or name in table.routes
+
+    def _address(self, provider: str) -> str:
+        row = self._live().providers.get(provider)
+        return row.base_url if row is not None else ""
 
     async def _start_local(self) -> None:
         row = self.config.providers.get("local")

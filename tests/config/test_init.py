@@ -100,9 +100,14 @@ API_TOKEN=three
 PORT=3000
 MAX_REQUESTS_PER_MINUTE=60
 INFLUXDB_URL=http://localhost:8086
+INFLUXDB_TOKEN=secret
+INFLUXDB_ORG=acme
+INFLUXDB_BUCKET=llm
 """)
     config = load({}, tmp_path)
     assert config.server.port == 3000
+    assert config.limits.requests_per_minute == 60
+    assert config.influx.bucket == "llm"
     assert [key.name for key in config.keys] == ["key-1", "key-2", "api-token"]
     ready = {name for name, provider in config.providers.items() if provider.ready}
     assert {"groq", "gemini", "openrouter", "ollama", "anthropic", "requesty"} <= ready

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from dragoman.accounts.keys import KeySpec
 from dragoman.config.sources import Sources
-from dragoman.config.tables import read_catalog, read_keys, read_routes
+from dragoman.config.tables import check_fallback, read_catalog, read_keys, read_routes
 from dragoman.dialects.catalog import DIALECTS
-from dragoman.routing import RouteSpec
+from dragoman.routing import FallbackSpec, RouteSpec
 
 
 def sources(folder: Path, toml: str = "", **environ: str) -> Sources:
@@ -63,7 +64,7 @@ def test_one_secret_is_one_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "environ", "says"),
     [
-        ("[keys]\na = 1\n", {}, "dragoman.toml:2: the key 'a' must be printable ASCII"),
+        ("[keys]\na = 1\n", {}, "dragoman.toml:2: the key 'a' must be text, or a table"),
         ("[keys]\na = ''\n", {}, "dragoman.toml:2: the key 'a' must be printable ASCII"),
         ("", {"API_TOKEN": "a b"}, "environment variable API_TOKEN: the key 'api-token' must be printable"),
         ("", {"API_KEYS": "a,ä"}, "environment variable API_KEYS: the key 'key-2' must be printable"),
@@ -71,6 +72,13 @@ def test_one_secret_is_one_key(tmp_path: Path) -> None:
         ("[keys]\nadmin = 'x'\n", {}, "dragoman.toml:2: no key may have the name admin"),
         ("[keys]\nlocal = 'x'\n", {}, "dragoman.toml:2: no key may have the name local"),
         ("[keys]\nkey-1 = 'x'\n", {"API_KEYS": "y"}, "environment variable API_KEYS: two keys have the name"),
+        (
+            "[keys.a]\ntext = true\n",
+            {},
+            "dragoman.toml:1: the key 'a': Object missing required",
+        ),
+        ("[keys.a]\nvalue = 'x'\ntext = 3\n", {}, "dragoman.toml:3: the key 'a': Expected `bool"),
+        ("[keys.a]\nvalue = 'x'\nrpm = 3\n", {}, "dragoman.toml:3: unknown setting of a key"),
         ("", {"DRAGOMAN_KEYS": "a,b"}, "environment variable DRAGOMAN_KEYS: keys must be a JSON object here"),
     ],
 )
@@ -80,6 +88,29 @@ def test_a_key_that_cannot_be_one_is_refused(
     """A key that no header can carry, or whose name is taken, is told with its place and not shown."""
     found = sources(tmp_path, toml, **environ)
     read_keys(found)
+    (problem,) = told(found)
+    assert problem.startswith(says)
+
+
+def test_a_key_may_be_a_table_with_its_own_switches(tmp_path: Path) -> None:
+    """What is said of one key beside its secret is kept with it; what is not said is everybody's."""
+    toml = "[keys.crm]\nvalue = 'x'\ntext = true\nrequests_per_minute = 60\n[keys.app]\nvalue = 'y'\n"
+    found = sources(tmp_path, toml)
+    assert read_keys(found) == (KeySpec("crm", "x", text=True, requests_per_minute=60), KeySpec("app", "y"))
+    assert not found.problems
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ('[fallback]\nproviders = ["grok"]\n', "dragoman.toml:2: unknown provider"),
+        ('[fallback]\nproviders = ["ollama"]\n', "dragoman.toml:2: the provider ollama has no default model"),
+    ],
+)
+def test_a_fallback_nobody_could_take_is_refused(tmp_path: Path, toml: str, says: str) -> None:
+    """A fallback is a provider that is there, and has a model to stand in with."""
+    found = sources(tmp_path, toml)
+    check_fallback(found, FallbackSpec(tuple(found.tree["fallback"]["providers"])), read_catalog(found, ""))
     (problem,) = told(found)
     assert problem.startswith(says)
 

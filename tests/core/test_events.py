@@ -173,11 +173,11 @@ def test_a_cut_off_answer_is_folded_too() -> None:
 def test_the_folder_can_be_asked_on_the_way() -> None:
     """It knows whether anything was said, how much, what it cost so far, and whether it is over."""
     folder = Folder()
-    assert (folder.begun, folder.ended, folder.usage, folder.written) == (False, False, None, 0)
+    assert (folder.begun, folder.ended, folder.usage, folder.written) == (False, False, None, "")
     folder.feed(Start("id", "m", usage=Usage(input=3)))
     folder.feed(Open(0, Text("")))
     folder.feed(Append(0, "four"))
-    assert (folder.begun, folder.ended, folder.usage, folder.written) == (True, False, Usage(input=3), 4)
+    assert (folder.begun, folder.ended, folder.usage, folder.written) == (True, False, Usage(input=3), "four")
     folder.feed(Close(0))
     folder.feed(End())
     assert (folder.ended, folder.usage) == (True, Usage(input=3))
@@ -210,7 +210,7 @@ def test_values_are_frozen() -> None:
 def test_an_answer_tells_about_itself_while_it_is_written() -> None:
     """Model and characters as they come, words inside an Open included; the reason only at the end."""
     folder = Folder()
-    assert (folder.model, folder.reason, folder.written) == (None, None, 0)
+    assert (folder.model, folder.reason, folder.written) == (None, None, "")
     folder.feed(Start("id", "m"))
     folder.feed(Open(0, Text("abc")))
     folder.feed(Append(0, "de"))
@@ -219,6 +219,6 @@ def test_an_answer_tells_about_itself_while_it_is_written() -> None:
     folder.feed(Append(1, "}"))
     folder.feed(Close(1))
     folder.feed(Stop("tool_use"))
-    assert (folder.model, folder.reason, folder.written) == ("m", None, 7)
+    assert (folder.model, folder.reason, folder.written) == ("m", None, "abc{de}")
     folder.feed(End())
     assert folder.reason == "tool_use"

@@ -10,6 +10,7 @@ import pytest
 from tests.house import ask, chat, house, message, post
 
 from dragoman.exchange.booking import LONGEST
+from dragoman.providers.tokens import count
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 from dragoman.store import AttemptRow, ExchangeRow
@@ -54,9 +55,19 @@ def test_a_model_without_a_price_has_an_unknown_cost(tmp_path: Path) -> None:
 
 
 def test_an_answer_without_usage_is_estimated_and_says_so(tmp_path: Path) -> None:
-    """Four characters to a token, in and out."""
+    """As the model's own family counts, in and out; the row says how that is known."""
     row, _ = asyncio.run(booked(tmp_path, chat("a" * 40), usage=False, text="b" * 80))
-    assert (row.meters.input, row.meters.output, row.meters.estimated) == (10, 20, True)
+    (read, how), (wrote, _) = count("m", "a" * 40), count("m", "b" * 80)
+    assert (row.meters.input, row.meters.output, row.meters.estimated) == (read, wrote, True)
+    assert row.counted == how == "heuristic"
+
+
+def test_a_model_whose_encoding_is_at_hand_is_counted(tmp_path: Path) -> None:
+    """With the extra, OpenAI's models are counted exactly, and the row says so."""
+    pytest.importorskip("bpe_openai")
+    body = chat("one two three", model="sim-openai_chat/gpt-4o")
+    row, _ = asyncio.run(booked(tmp_path, body, usage=False, text="one two three four"))
+    assert (row.meters.input, row.meters.output, row.counted) == (3, 4, "bpe")
 
 
 def test_a_cut_answer_keeps_what_the_provider_said_at_the_start(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any, cast
 import pytest
 
 from dragoman.accounts.keys import LOCAL
+from dragoman.accounts.limits import Limits, LimitSpec
 from dragoman.core.failure import Failure, Kind, invalid
 from dragoman.dialects import Call, Reply
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.life import Exchange, Services
 from dragoman.routing import Target
+from dragoman.sinks import Record
 from dragoman.store import AttemptRow, ExchangeRow
 
 
@@ -39,6 +41,7 @@ class Ledger:
     def __init__(self, *, broken: bool = False) -> None:
         self.booked: list[str] = []
         self.settled: list[ExchangeRow] = []
+        self.told: list[Record] = []
         self._broken = broken
 
     async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
@@ -65,8 +68,12 @@ def exchange(ledger: Ledger, complaints: list[str]) -> Exchange:
         now=lambda: 1.0,
         tick=lambda: 1.0,
         complain=lambda message, _: complaints.append(message),
+        limits=Limits(LimitSpec(), tick=lambda: 1.0),
+        tell=ledger.told.append,
+        under_way={},
     )
-    ex = Exchange(cast("Services", services), DIALECTS["openai_chat"], "relay", None)
+    ex = Exchange(cast("Services", services), "relay", None)
+    ex.door = DIALECTS["openai_chat"]
     ex.account = LOCAL
     return ex
 
@@ -93,6 +100,7 @@ def test_an_end_is_told_and_booked_once(
     ledger, out, complaints = Ledger(), Out(), list[str]()
     asyncio.run(live(exchange(ledger, complaints), out, error))
     assert [(row.state, row.status) for row in ledger.settled] == [(state, status)]
+    assert [record.row for record in ledger.told] == ledger.settled
     assert [reply.status for reply in out.told] == told
     assert complaints == (["request req_1 failed on a bug"] if status == 500 else [])
 

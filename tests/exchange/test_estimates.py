@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dragoman.core.request import (
     Media,
     Message,
@@ -16,13 +14,10 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.tasks import Embed, Rerank, Tokens
-from dragoman.exchange.estimates import estimate, tokens_in
+from dragoman.exchange.estimates import tokens_in
+from dragoman.providers.tokens import count
 
-
-@pytest.mark.parametrize(("characters", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2)])
-def test_an_estimate_is_rounded_up(characters: int, tokens: int) -> None:
-    """Four characters to a token."""
-    assert estimate(characters) == tokens
+MODEL = "gpt-4o"
 
 
 def test_a_conversation_is_what_the_model_reads() -> None:
@@ -36,17 +31,20 @@ def test_a_conversation_is_what_the_model_reads() -> None:
         Media("image", "url", "https://example.com/a.png"),
         Opaque("d", "k", {"a": 1}),
     )
-    assert tokens_in(Request("d", "m", (Message("user", parts),))) == estimate(2 + 2 + 4 + 3 + 5 + 7)
-    with_tool = Request("d", "m", (), tools=(Tool("f", "words", {"type": "object"}),))
-    assert tokens_in(with_tool) > estimate(len("fwords"))
+    asked = Request("d", MODEL, (Message("user", parts),))
+    assert tokens_in(asked, MODEL) == count(MODEL, 'ab\ncd\nfn\n{}\nxyz\n\n12345\n\n{"a":1}')
+    with_tool = Request("d", MODEL, (), tools=(Tool("f", "words", {"type": "object"}),))
+    assert tokens_in(with_tool, MODEL)[0] > count(MODEL, "fwords")[0]
 
 
 def test_inputs_to_embed_are_counted_once() -> None:
-    """Token ids count as themselves, words by their characters."""
-    asked = Embed("d", "m", ((Text("abcd"),), (Text("ef"), Text("gh")), (Tokens((1, 2, 3)),)))
-    assert tokens_in(asked) == 3 + 2
+    """Token ids count as themselves, words as the model reads them."""
+    asked = Embed("d", MODEL, ((Text("abcd"),), (Text("ef"), Text("gh")), (Tokens((1, 2, 3)),)))
+    assert tokens_in(asked, MODEL)[0] == 3 + count(MODEL, "abcd\nef\ngh")[0]
 
 
 def test_every_document_is_read_with_the_query() -> None:
     """A reranker reads the query again for each document."""
-    assert tokens_in(Rerank("d", "m", "abcd", ("1234", "5678"))) == 4
+    asked = Rerank("d", MODEL, "what is it", ("one thing", "another thing"))
+    documents, query = count(MODEL, "one thing\nanother thing")[0], count(MODEL, "what is it")[0]
+    assert tokens_in(asked, MODEL)[0] == documents + 2 * query

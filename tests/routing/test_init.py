@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from dragoman.core.failure import Failure, Kind
@@ -104,3 +105,90 @@ def test_a_name_that_has_the_default_tag_of_its_own_keeps_it() -> None:
 def test_names_lists_what_can_be_answered_now_and_each_once() -> None:
     """Routes come first; a route that shadows a catalogue model is not listed twice."""
     assert TABLE.names() == ["fast", "careful", "gpt-4o", "claude-x"]
+
+
+FALLING = msgspec.structs.replace(
+    TABLE,
+    offers={
+        **TABLE.offers,
+        "gemini-pro": (Target("gemini", "gemini-pro"), Target("openrouter", "google/gemini-pro")),
+        "llama-big": (Target("groq", "llama-big"),),
+        "embedder": (Target("gemini", "embedder"),),
+    },
+    kinds={"embedder": "embed"},
+    ready=frozenset({"gemini", "groq", "local"}),
+    waiting={"openai": "set OPENAI_API_KEY", "openrouter": "set OPENROUTER_API_KEY"},
+    defaults={"groq": "llama-3.1-8b-instant", "gemini": "gemini-flash", "local": "smollm2-135m"},
+    prefixes=(("gemini", "gemini"), ("claude", "anthropic"), ("gpt", "openai")),
+    fallbacks=("groq", "gemini"),
+)
+GROQ, GEMINI = Target("groq", "llama-3.1-8b-instant"), Target("gemini", "gemini-flash")
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "instead"),
+    [
+        ("llama-big", (Target("groq", "llama-big"),), (GROQ, GEMINI)),
+        ("gemini-pro", (Target("gemini", "gemini-pro"),), (GEMINI, GROQ)),
+        ("llama-3.1-8b-instant", (GROQ,), (GEMINI,)),
+        ("gemini", (GEMINI,), (GROQ,)),
+        ("gemini-next", (Target("gemini", "gemini-next"),), (GEMINI, GROQ)),
+        ("local", (Target("local", "smollm2-135m"),), ()),
+        ("groq/llama-big", (Target("groq", "llama-big"),), ()),
+        ("fast", (Target("groq", "llama-3.1-8b-instant"), Target("local", "smollm2-135m")), ()),
+    ],
+)
+def test_who_answers_instead(name: str, targets: tuple[Target, ...], instead: tuple[Target, ...]) -> None:
+    """A bare name falls back to its provider's default, then to the others'; a route never does."""
+    route = FALLING.resolve(name)
+    assert (route.targets, route.instead, route.missing) == (targets, instead, "")
+    assert list(plan(route)) == [*targets, *instead]
+
+
+def test_a_model_whose_provider_has_no_key_is_answered_by_the_fallback() -> None:
+    """Nobody serves what was asked for: the route says why, and who does instead."""
+    table = msgspec.structs.replace(
+        FALLING, ready=frozenset({"gemini"}), waiting={"groq": "set GROQ_API_KEY", "local": ""}
+    )
+    route = table.resolve("llama-big")
+    assert (route.targets, route.instead) == ((), (GEMINI,))
+    assert "set GROQ_API_KEY" in route.missing
+
+
+def test_only_generation_falls_back() -> None:
+    """Another model's vectors are no answer."""
+    assert FALLING.resolve("embedder", "embed").instead == ()
+    with pytest.raises(Failure):
+        FALLING.resolve("embedder")
+
+
+def test_a_prefix_names_the_provider_even_when_it_lacks_its_key() -> None:
+    """``claude-next`` is Anthropic's, and who asks for it is told what is missing."""
+    table = msgspec.structs.replace(FALLING, waiting={"anthropic": "set ANTHROPIC_API_KEY"})
+    with pytest.raises(Failure, match="set ANTHROPIC_API_KEY"):
+        table.resolve("claude-next")
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "target"),
+    [
+        ("gemini-pro", "gemini", Target("gemini", "gemini-pro")),
+        ("gemini/gemini-pro", "gemini", Target("gemini", "gemini-pro")),
+        ("vendor/model:free", "groq", Target("groq", "vendor/model:free")),
+        ("fast", "groq", Target("groq", "fast")),
+    ],
+)
+def test_a_client_may_choose_the_provider(name: str, provider: str, target: Target) -> None:
+    """The choice wins over routes and fallbacks, and the catalogue still knows the model's name there."""
+    assert FALLING.resolve(name, provider=provider) == Route(name, (target,))
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"), [("nobody", "no provider has the name asked for"), ("openai", "set OPENAI_API_KEY")]
+)
+def test_a_chosen_provider_that_cannot_answer_is_a_fault_of_the_request(provider: str, said: str) -> None:
+    """400 at $.provider, with what there is."""
+    with pytest.raises(Failure, match="there are gemini, groq, local") as caught:
+        FALLING.resolve("gpt-4o", provider=provider)
+    assert (caught.value.kind, caught.value.at) == (Kind.INVALID, "$.provider")
+    assert said in caught.value.message

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zlib import crc32
 
 import msgspec
@@ -39,11 +39,21 @@ HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Who is asking. ``anonymous``: let in without a key, because the gateway is open on loopback."""
+    """Who is asking.
+
+    Attributes:
+        name: The key's, in the ledger.
+        role: What it may.
+        anonymous: Let in without a key, because the gateway is open on loopback.
+        text: Whether its prompts and answers are logged; None: as everybody's.
+        requests_per_minute: Its own limit; None: everybody's.
+    """
 
     name: str
     role: Literal["admin", "member"] = "member"
     anonymous: bool = False
+    text: bool | None = None
+    requests_per_minute: int | None = None
 
 
 ADMIN = "admin"
@@ -60,10 +70,19 @@ Random = Callable[[int], bytes]
 
 
 class KeySpec(msgspec.Struct, frozen=True):
-    """A key of the configuration: the name it has in the ledger, and the secret itself."""
+    """A key of the configuration.
+
+    Attributes:
+        name: What it is called in the ledger.
+        value: The secret itself.
+        text: Whether its prompts and answers are logged (see [files]); as everybody's unless said.
+        requests_per_minute: Its own limit (see [limits]); 0: none.
+    """
 
     name: str
     value: str
+    text: bool | None = None
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
     def __repr__(self) -> str:
         return f"KeySpec({self.name})"
@@ -89,7 +108,12 @@ class Keys:
         open_to_all: bool = False,
     ) -> None:
         self._pepper = pepper
-        self._accounts = {digest(pepper, key.value): Account(key.name) for key in members}
+        self._accounts = {
+            digest(pepper, key.value): Account(
+                key.name, text=key.text, requests_per_minute=key.requests_per_minute
+            )
+            for key in members
+        }
         if admin is not None:
             self._accounts[admin] = Account(ADMIN, "admin")
         self._stranger = LOCAL if open_to_all else None

@@ -3,6 +3,7 @@
     sources.py     where values come from, and what is wrong with them
     sections.py    settings with fixed names                     [server] port = 8080
     tables.py      entries the operator names                    [routes.fast] targets = [...]
+    listeners.py   who is told afterwards                     [influx] url = "..."
     outsiders.py   the operator's own code                       [dialects] mine = "package.module:DIALECT"
     reference.py   every setting, for the docs
 
@@ -22,19 +23,28 @@ import msgspec
 
 from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import KeySpec
+from dragoman.accounts.limits import LimitSpec
 from dragoman.accounts.loopback import is_loopback
+from dragoman.cache import CacheSpec
+from dragoman.config.listeners import check_listeners
 from dragoman.config.outsiders import read_dialects
 from dragoman.config.reference import Setting, render, settings
 from dragoman.config.sections import GeneralSpec, ServerSpec, find, read, refuse_unknown
 from dragoman.config.sources import ConfigError, Problem, Sources
-from dragoman.config.tables import read_catalog, read_keys, read_routes
+from dragoman.config.tables import check_fallback, read_catalog, read_keys, read_routes
 from dragoman.dialects import Dialect
+from dragoman.prompts import PromptsSpec
 from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.local import LocalSpec
 from dragoman.providers.media import MediaSpec
 from dragoman.providers.transport import Deadlines
-from dragoman.routing import RouteSpec, Table, Target
+from dragoman.routing import FallbackSpec, RouteSpec, Table, Target
+from dragoman.sinks.files import FilesSpec
+from dragoman.sinks.influx import InfluxSpec
+from dragoman.sinks.otlp import OtlpSpec
+from dragoman.sinks.prometheus import MetricsSpec
+from dragoman.sinks.webhook import WebhookSpec
 from dragoman.store.database import StoreSpec
 from dragoman.store.responses import ResponsesSpec
 
@@ -51,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         catalog: Models, and providers with their addresses and keys filled in.
         routes: Public names, aliases among them, and their targets.
         pepper: The server's secret, if it is configured.
+        templates: The operator's file of prompt templates, there or not.
         sources: Files to watch for changes, whether or not they are there.
     """
 
@@ -59,6 +70,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerSpec
     deadlines: Deadlines
     relay: RelaySpec
+    fallback: FallbackSpec
+    limits: LimitSpec
+    cache: CacheSpec
+    prompts: PromptsSpec
+    files: FilesSpec
+    influx: InfluxSpec
+    webhook: WebhookSpec
+    metrics: MetricsSpec
+    otlp: OtlpSpec
+    templates: Path
     store: StoreSpec
     responses: ResponsesSpec
     local: LocalSpec
@@ -92,6 +113,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 if model.offers
             },
             kinds={model.id: model.task for model in models if model.task != "generate"},
+            defaults={name: row.default_model for name, row in self.providers.items() if row.default_model},
+            prefixes=tuple((prefix, name) for name, row in self.providers.items() for prefix in row.prefixes),
+            fallbacks=self.fallback.providers,
             ready=frozenset(self.providers) - waiting.keys(),
             waiting=waiting,
         )
@@ -113,6 +137,15 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     server = read(sources, "server", ServerSpec)
     deadlines = read(sources, "deadlines", Deadlines)
     relay = read(sources, "relay", RelaySpec)
+    fallback = read(sources, "fallback", FallbackSpec)
+    limits = read(sources, "limits", LimitSpec)
+    cache = read(sources, "cache", CacheSpec)
+    prompts = read(sources, "prompts", PromptsSpec)
+    files = read(sources, "files", FilesSpec)
+    influx = read(sources, "influx", InfluxSpec)
+    webhook = read(sources, "webhook", WebhookSpec)
+    metrics = read(sources, "metrics", MetricsSpec)
+    otlp = read(sources, "otlp", OtlpSpec)
     store = read(sources, "store", StoreSpec)
     responses = read(sources, "responses", ResponsesSpec)
     local = read(sources, "local", LocalSpec)
@@ -121,6 +154,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     dialects = read_dialects(sources)
     catalog = read_catalog(sources, _simulator(sources, general), dialects)
     routes = read_routes(sources, catalog)
+    check_fallback(sources, fallback, catalog)
+    check_listeners(sources, influx, webhook, otlp)
     if not keys and not is_loopback(server.host):
         found = find(sources, "server", "host")
         sources.refuse(
@@ -131,11 +166,21 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     if sources.problems:
         raise ConfigError(sources.problems)
     return Config(
-        data=_folder(sources) / general.data,
+        data=_folder(sources, "", "data") / general.data,
         environment=general.environment,
         server=server,
         deadlines=deadlines,
         relay=relay,
+        fallback=fallback,
+        limits=limits,
+        cache=cache,
+        prompts=prompts,
+        files=msgspec.structs.replace(files, folder=str(_folder(sources, "files", "folder") / files.folder)),
+        influx=influx,
+        webhook=webhook,
+        metrics=metrics,
+        otlp=otlp,
+        templates=_folder(sources, "prompts", "file") / prompts.file,
         store=store,
         responses=responses,
         local=local,
@@ -160,7 +205,7 @@ def _simulator(sources: Sources, general: GeneralSpec) -> str:
     return url
 
 
-def _folder(sources: Sources) -> Path:
-    """Return what the data folder is relative to: the file that names it, else the working directory."""
-    found = find(sources, "", "data")
+def _folder(sources: Sources, section: str, name: str) -> Path:
+    """Return what a path is relative to: the file that gives it, else the working directory."""
+    found = find(sources, section, name)
     return sources.cwd if found is None or found.text else sources.folder

@@ -13,10 +13,14 @@ from typing import Any
 
 from dragoman.config.sources import Sources
 from dragoman.config.tables import entries
-from dragoman.dialects import Dialect
+from dragoman.dialects import Dialect, Door
 from dragoman.dialects.catalog import DIALECTS
 
-PARTS = tuple(sorted({*Dialect.__annotations__, *(name for name in vars(Dialect) if name[0] != "_")}))
+PARTS = tuple(
+    sorted(
+        {name for half in (Door, Dialect) for name in (*half.__annotations__, *vars(half)) if name[0] != "_"}
+    )
+)
 """What a dialect has."""
 
 

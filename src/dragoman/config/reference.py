@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from dragoman.accounts.keys import KeySpec
 from dragoman.config.sections import SECTIONS, SHORT, path, variable, wanted
 from dragoman.config.sources import CONFIG
 from dragoman.config.tables import KEY_LIST, KEY_TOKEN
@@ -96,6 +97,9 @@ def _sections() -> Iterator[Setting]:
 def _tables() -> Iterator[Setting]:
     secret = "A key clients may use, by the name it has in the ledger."  # noqa: S105  words about one
     yield Setting("keys.NAME", (variable("keys"),), "text", "", secret)
+    for name, kind, default, doc in _fields(KeySpec):
+        if name != "name":
+            yield Setting(f"keys.NAME.{name}", (variable("keys"),), wanted(kind), default, doc)
     code = "A dialect of your own, `package.module:ATTRIBUTE`; see adding-a-dialect.md."
     yield Setting("dialects.NAME", (variable("dialects"),), "text", "", code)
     for table, spec in (("providers", Provider), ("models", Model), ("routes", RouteSpec)):

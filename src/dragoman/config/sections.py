@@ -16,10 +16,19 @@ import msgspec
 from msgspec import inspect
 
 from dragoman.accounts.grants import RelaySpec
+from dragoman.accounts.limits import LimitSpec
+from dragoman.cache import CacheSpec
 from dragoman.config.sources import Found, Sources
+from dragoman.prompts import PromptsSpec
 from dragoman.providers.local import LocalSpec
 from dragoman.providers.media import MediaSpec
 from dragoman.providers.transport import Deadlines
+from dragoman.routing import FallbackSpec
+from dragoman.sinks.files import FilesSpec
+from dragoman.sinks.influx import InfluxSpec
+from dragoman.sinks.otlp import OtlpSpec
+from dragoman.sinks.prometheus import MetricsSpec
+from dragoman.sinks.webhook import WebhookSpec
 from dragoman.store.database import StoreSpec
 from dragoman.store.responses import ResponsesSpec
 
@@ -75,6 +84,15 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "server": ServerSpec,
         "deadlines": Deadlines,
         "relay": RelaySpec,
+        "fallback": FallbackSpec,
+        "limits": LimitSpec,
+        "cache": CacheSpec,
+        "prompts": PromptsSpec,
+        "files": FilesSpec,
+        "influx": InfluxSpec,
+        "webhook": WebhookSpec,
+        "metrics": MetricsSpec,
+        "otlp": OtlpSpec,
         "store": StoreSpec,
         "responses": ResponsesSpec,
         "local": LocalSpec,
@@ -87,7 +105,18 @@ TABLES = ("keys", "dialects", "providers", "models", "routes", "aliases")
 """Tables whose entries the operator names."""
 
 SHORT: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"DRAGOMAN_SERVER_HOST": ("HOST",), "DRAGOMAN_SERVER_PORT": ("PORT",)}
+    {
+        "DRAGOMAN_SERVER_HOST": ("HOST",),
+        "DRAGOMAN_SERVER_PORT": ("PORT",),
+        "DRAGOMAN_LIMITS_REQUESTS_PER_MINUTE": ("MAX_REQUESTS_PER_MINUTE",),
+        "DRAGOMAN_INFLUX_URL": ("INFLUXDB_URL",),
+        "DRAGOMAN_INFLUX_TOKEN": ("INFLUXDB_TOKEN",),
+        "DRAGOMAN_INFLUX_ORG": ("INFLUXDB_ORG",),
+        "DRAGOMAN_INFLUX_BUCKET": ("INFLUXDB_BUCKET",),
+        "DRAGOMAN_INFLUX_DB": ("INFLUXDB_DB",),
+        "DRAGOMAN_INFLUX_USER": ("INFLUXDB_USER",),
+        "DRAGOMAN_INFLUX_PASSWORD": ("INFLUXDB_PASSWORD",),
+    }
 )
 """Other names a setting's variable has."""
 

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dragoman.accounts.keys import RESERVED, KeySpec
-from dragoman.config.sections import LOCAL_KEY, LOCAL_URL, variable
+from dragoman.config.sections import LOCAL_KEY, LOCAL_URL, find, variable
 from dragoman.config.sources import Key, Sources, guess
 from dragoman.core.failure import Failure
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.providers import Auth, Model, Offer, Provider
 from dragoman.providers.catalog import Catalog, catalog, in_environment
-from dragoman.routing import RouteSpec
+from dragoman.routing import FallbackSpec, RouteSpec
 
 KEY_LIST, KEY_TOKEN = "API_KEYS", "API_TOKEN"
 """Keys under the names that other programs' ``.env`` files use: a comma list, and a single one."""
@@ -65,8 +65,11 @@ def read_keys(sources: Sources) -> tuple[KeySpec, ...]:
     found: dict[str, KeySpec] = {}
     names: set[str] = set()
     for entry in _keys(sources):
-        name, value, where = entry.name, entry.value, entry.where(sources)
-        if not isinstance(value, str) or re.fullmatch(r"[!-~]+", value) is None:
+        name, where = entry.name, entry.where(sources)
+        key = _key(sources, entry)
+        if key is None:
+            continue
+        if re.fullmatch(r"[!-~]+", key.value) is None:
             sources.refuse(where, f"the key {name!r} must be printable ASCII text without spaces")
         elif NAME.fullmatch(name) is None:
             sources.refuse(where, f"{name!r} cannot be a key's name", "use letters, digits, dots and dashes")
@@ -75,8 +78,31 @@ def read_keys(sources: Sources) -> tuple[KeySpec, ...]:
             sources.refuse(where, f"{why} the name {name}", "choose another")
         else:
             names.add(name)
-            found.setdefault(value, KeySpec(name, value))
+            found.setdefault(key.value, key)
     return tuple(found.values())
+
+
+def _key(sources: Sources, entry: Entry) -> KeySpec | None:
+    """Return a key, which is its secret alone or a table; a faulty one is noted, and nothing of it shown."""
+    given = {"value": entry.value} if isinstance(entry.value, str) else entry.value
+    where = entry.where(sources)
+    if not isinstance(given, Mapping):
+        sources.refuse(where, f"the key {entry.name!r} must be text, or a table with a value")
+        return None
+    for field in given:
+        if field not in KeySpec.__struct_fields__[1:]:
+            sources.refuse_unknown(
+                entry.where(sources, field), field, "setting of a key", KeySpec.__struct_fields__[1:]
+            )
+            return None
+    try:
+        return msgspec.convert({**given, "name": entry.name}, KeySpec)
+    except msgspec.ValidationError as error:
+        reason, _, inside = str(error).partition(" - at `$.")
+        field = inside.rstrip("`")
+        wrong = entry.where(sources, field) if field in given else where
+        sources.refuse(wrong, f"the key {entry.name!r}: {reason}", 'write value = "..."' if not field else "")
+        return None
 
 
 def read_catalog(sources: Sources, simulator_url: str, dialects: Collection[str] = DIALECTS) -> Catalog:
@@ -136,6 +162,20 @@ def read_routes(sources: Sources, rows: Catalog) -> dict[str, RouteSpec]:
             _check_target(sources, rows, entry.value, entry.where(sources))
             routes[entry.name] = RouteSpec((entry.value,))
     return routes
+
+
+def check_fallback(sources: Sources, spec: FallbackSpec, rows: Catalog) -> None:
+    """Note a fallback to a provider nobody knows, or that has no default model."""
+    for name in spec.providers:
+        if name in rows.providers and rows.providers[name].default_model:
+            continue
+        found = find(sources, "fallback", "providers")
+        where = found.where if found else "fallback.providers"
+        if name in rows.providers:
+            fix = f'write default_model = "..." under [providers.{name}]'
+            sources.refuse(where, f"the provider {name} has no default model to fall back to", fix)
+        else:
+            sources.refuse_unknown(where, name, "provider", list(rows.providers))
 
 
 def _keys(sources: Sources) -> Iterator[Entry]:

@@ -36,17 +36,9 @@ from dragoman.core.request import Media, Opaque, Part, Signature, Text, Thinking
 from dragoman.core.usage import Usage
 
 Reason = Literal[
-    "end",
-    "stop_sequence",
-    "length",
-    "context",
-    "tool_use",
-    "refusal",
-    "filter",
-    "pause",
-    "bad_tool_call",
-    "error",
-]
+    "end", "stop_sequence", "length", "context", "tool_use",
+    "refusal", "filter", "pause", "bad_tool_call", "error",
+]  # fmt: skip
 
 
 class Start(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
@@ -206,10 +198,10 @@ class Folder:
         return self._end is not None
 
     @property
-    def written(self) -> int:
-        """Characters the model has written so far, in parts of every kind."""
-        begun = sum(len(_empty(part)[1]) for part in self._parts.values())
-        return begun + sum(len(text) for texts in self._texts.values() for text in texts)
+    def written(self) -> str:
+        """What the model has written so far, in parts of every kind."""
+        begun = [_empty(part)[1] for part in self._parts.values()]
+        return "".join([*begun, *(text for texts in self._texts.values() for text in texts)])
 
     @property
     def model(self) -> str | None:

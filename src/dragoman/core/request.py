@@ -209,6 +209,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
         stream_usage: The client wants usage in the stream, where a dialect must ask for it.
         user: The end user's id.
         tier: The provider's service tier, in OpenAI's words.
+        provider: The one provider that may answer, where the client names one.
     """
 
     dialect: str
@@ -227,6 +228,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     stream_usage: bool = False
     user: str | None = None
     tier: str | None = None
+    provider: str | None = None
     extras: Extras | None = None
 
 

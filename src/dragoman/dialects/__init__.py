@@ -26,6 +26,7 @@ from dragoman.core.extras import Json, Loss
 from dragoman.core.failure import Failure
 from dragoman.core.request import Request
 from dragoman.core.tasks import Embed, Embedded, Ranked, Rerank
+from dragoman.core.usage import Usage
 from dragoman.dialects.framing import Frame, Framing
 
 Task = Literal["generate", "count", "embed", "rerank", "relay"]
@@ -96,10 +97,10 @@ class StreamWriter(Protocol):
         """Return bytes this dialect's own SDK survives and ignores while nothing else is sent."""
 
 
-def framing_of(dialect: Dialect, writer: StreamWriter) -> Framing:
+def framing_of(door: Door, writer: StreamWriter) -> Framing:
     """Return how the frames of `writer` reach its client: in its own framing if it has one."""
     own: Framing | None = getattr(writer, "framing", None)
-    return own or dialect.framing
+    return own or door.framing
 
 
 Asked = TypeVar("Asked", Embed, Rerank)
@@ -134,18 +135,35 @@ class Tasks(msgspec.Struct, frozen=True):
         return found
 
 
-class Dialect(Protocol):
-    """A wire protocol, both directions."""
+class Door(Protocol):
+    """The client's side of a wire protocol: what the line asks of it."""
 
     name: str
-    root: str
-    """What base URLs of its providers end in, as the vendor has it: ``/v1``."""
-    endpoints: tuple[Endpoint, ...]
     framing: Framing
     tasks: Tasks
 
     def read_request(self, call: Call) -> Request:
         """Read a client's request, strictly; raise ``invalid()`` with the JSON path of a fault."""
+
+    def write_counted(self, tokens: int) -> Reply:
+        """Write the answer to a client's token-count request."""
+
+    def write_answer(self, response: Response, request: Request) -> Reply:
+        """Write a unary answer for the client that asked `request`."""
+
+    def writer(self, request: Request) -> StreamWriter:
+        """Return a new writer for the client that asked `request`."""
+
+    def write_failure(self, failure: Failure) -> Reply:
+        """Write a failure the way this dialect's SDKs map to their exception classes."""
+
+
+class Dialect(Door, Protocol):
+    """A wire protocol, both directions."""
+
+    root: str
+    """What base URLs of its providers end in, as the vendor has it: ``/v1``."""
+    endpoints: tuple[Endpoint, ...]
 
     def write_request(self, request: Request) -> Call:
         """Write a request for a provider; declare losses, refuse what cannot be said honestly."""
@@ -156,23 +174,66 @@ class Dialect(Protocol):
     def read_count(self, reply: Reply) -> int:
         """Read the answer to :meth:`write_count`."""
 
-    def write_counted(self, tokens: int) -> Reply:
-        """Write the answer to a client's token-count request."""
-
     def read_answer(self, reply: Reply) -> Response:
         """Read a provider's unary 200 answer, leniently; raise Failure for an error in disguise."""
-
-    def write_answer(self, response: Response, request: Request) -> Reply:
-        """Write a unary answer for the client that asked `request`."""
 
     def reader(self, amend: Amend | None = None) -> StreamReader:
         """Return a new reader; `amend` is applied to each chunk's JSON first."""
 
-    def writer(self, request: Request) -> StreamWriter:
-        """Return a new writer for the client that asked `request`."""
-
     def read_failure(self, reply: Reply) -> Failure:
         """Read a provider's non-2xx answer: kind, retry, code, delay."""
 
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the gateway knows of an exchange while it answers.
+
+    Attributes:
+        id: The exchange's own id, which ratings name.
+        provider: Who answers; "" while nobody does.
+        latency_ms: Milliseconds since the request came.
+        cost_micros: What it has cost so far; None: nobody knows.
+        cached: It is answered from a recording.
+        fallback: Another model answers than the one asked for, `reason` says why.
+        chunks: Pieces of the answer that came so far.
+        usage: Tokens as they will be booked, for answers that tell none; None: nobody counted.
+    """
+
+    id: str
+    provider: str = ""
+    latency_ms: float = 0.0
+    cost_micros: int | None = None
+    cached: bool = False
+    fallback: bool = False
+    reason: str = ""
+    chunks: int = 0
+    usage: Usage | None = None
+
+
+class Desk(Protocol):
+    """What a surface may ask the gateway about the exchange it serves."""
+
+    def facts(self) -> Facts:
+        """Return what is known now."""
+
+    def fill(self, template: str, values: Mapping[str, str]) -> str:
+        """Return the text of a template with its variables filled in.
+
+        Raises:
+            Failure: NOT_FOUND, no template has this id; INVALID, naming every variable that is missing.
+        """
+
+
+class Surface(Protocol):
+    """A simpler protocol that only clients speak; its answers also tell what the gateway did.
+
+    A dialect is pure of its exchange; a surface is not, so it makes a door for each.
+    """
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+
+    def door(self, call: Call, desk: Desk) -> Door:
+        """Return the door for one exchange."""
+
     def write_failure(self, failure: Failure) -> Reply:
-        """Write a failure the way this dialect's SDKs map to their exception classes."""
+        """Write a refusal that comes before there is an exchange."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from dragoman.dialects import (
     Dialect,
     Endpoint,
+    Surface,
     anthropic,
     cohere,
     gemini,
@@ -59,30 +61,34 @@ NEIGHBOURS = (
 """Whose clients ask below a path; elsewhere it is OpenAI's."""
 
 
-class Doors:
-    """Which dialect answers at which path."""
+Entrance = TypeVar("Entrance", bound=Dialect | Surface)
+
+
+class Doors(Generic[Entrance]):
+    """Which dialect or surface answers at which path."""
 
     __slots__ = ("_exact", "_named")
 
-    def __init__(self, dialects: Iterable[Dialect]) -> None:
-        served = [(dialect, endpoint) for dialect in dialects for endpoint in dialect.endpoints]
+    def __init__(self, entrances: Iterable[Entrance]) -> None:
+        """Take who answers; of two at one path, the later."""
+        served = [(entrance, endpoint) for entrance in entrances for endpoint in entrance.endpoints]
         self._named = [one for one in served if MODEL in one[1].path]
         self._exact = {
-            (endpoint.method, endpoint.path): (dialect, endpoint)
-            for dialect, endpoint in served
+            (endpoint.method, endpoint.path): (entrance, endpoint)
+            for entrance, endpoint in served
             if MODEL not in endpoint.path
         }
 
-    def find(self, method: str, path: str) -> tuple[Dialect, Endpoint] | None:
+    def find(self, method: str, path: str) -> tuple[Entrance, Endpoint] | None:
         """Return who answers `method` at the public `path`, or None."""
         exact = self._exact.get((method, path))
         if exact is not None:
             return exact
-        for dialect, endpoint in self._named:
+        for entrance, endpoint in self._named:
             before, _, after = endpoint.path.partition(MODEL)
             named = len(path) > len(before) + len(after) and path.startswith(before) and path.endswith(after)
             if named and method == endpoint.method:
-                return dialect, endpoint
+                return entrance, endpoint
         return None
 
 

@@ -1,6 +1,6 @@
 """THE LINE: one request from admit to settle.
 
-    admit -> read -> route -> ledger open -> attempts -> COMMIT -> deliver -> settle
+    admit -> read -> route -> recall -> ledger open -> attempts -> COMMIT -> deliver -> settle
 
 A straight line, not an onion: the order below is the order of effects. Three rules carry it.
 
@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import msgspec
 
-from dragoman.core.events import Choice, Event, Response, Start, Stop
+from dragoman.core.events import Append, Choice, Event, Response, Start, Stop
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, malformed, unsupported
 from dragoman.core.request import Request
 from dragoman.core.tasks import Asked
-from dragoman.dialects import Call, Dialect, Task, framing_of
+from dragoman.dialects import Call, Dialect, Surface, Task, framing_of
 from dragoman.dialects.border import says_nothing
+from dragoman.exchange.desk import ExchangeDesk, door_of, pinned
+from dragoman.exchange.early import begin_early
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
+from dragoman.exchange.recording import recalled
 from dragoman.exchange.tasks import read, retell, tell
-from dragoman.exchange.turn import recall
+from dragoman.exchange.turn import recall as remember
 from dragoman.providers.upstream import Prepared, ask, prepare
 from dragoman.routing import Route, Target
 from dragoman.routing.retry import PAUSE_S, decide
@@ -37,18 +40,20 @@ from dragoman.routing.retry import PAUSE_S, decide
 __all__ = ["Exchange", "Out", "Services", "Snapshot", "run"]
 
 
-async def run(services: Services, door: Dialect, task: Task, call: Call, out: Out) -> None:
-    """Serve one request; a refusal is told in the door's own dialect.
+async def run(services: Services, entrance: Dialect | Surface, task: Task, call: Call, out: Out) -> None:
+    """Serve one request; a refusal is told in the door's own words.
 
     Raises:
         CancelledError: The client left, or the process stops; everything is closed and booked.
     """
-    ex = Exchange(services, door, task, request_id(call))
-    async with ending(ex, out):  # 6 usage, cost, ledger
+    ex = Exchange(services, task, request_id(call))
+    ex.door = door = door_of(entrance, call, ExchangeDesk(ex))
+    async with ending(ex, out):  # 7 usage, cost, ledger, recording, sinks
         ex.account = services.admit(call)  # 1 who
-        ex.turn = await recall(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
+        services.limits.take(ex.account)
+        ex.turn = await remember(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
         ex.asked = asked = ex.turn.read(door) if ex.turn else read(door, task, call)  # 2 what, strictly
-        ex.route = ex.live.table.resolve(asked.model, task)  # 3 where to
+        ex.route = ex.live.table.resolve(asked.model, task, provider=pinned(asked, call))  # 3 where to
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
         if ex.turn and isinstance(asked, Request):
             await ex.turn.accept(asked, out, ex.headers())  # in the background: told that it is queued
@@ -57,30 +62,49 @@ async def run(services: Services, door: Dialect, task: Task, call: Call, out: Ou
         elif isinstance(asked, Request) and says_nothing(asked):
             await _present(ex, asked, out)
         else:
-            attempt = await _answered(ex, asked, ex.route, strict=strict)  # 4 plan, ledger, send, peek
-            await _deliver(ex, asked, attempt, out)  # 5 COMMIT: the first byte leaves
+            attempt = await recalled(ex, asked, call, strict=strict)  # 4 known already?
+            if attempt is not None:
+                attempt.held = await _next(ex, attempt)
+            else:
+                begin_early(ex, asked, out)
+                attempt = await _answered(ex, asked, ex.route, strict=strict)  # 5 plan, ledger, send, peek
+            await _deliver(ex, asked, attempt, out)  # 6 COMMIT: the first byte leaves
 
 
 async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -> Attempt:
-    """Ask target after target until one begins to answer."""
+    """Ask target after target until one begins to answer.
+
+    Raises:
+        Failure: Nobody does. What the model asked for said counts, and not what stood in for it did.
+    """
     targets = ex.live.nearest(route, ex.door.name)
-    while True:
-        target = targets[0]
-        try:
-            if isinstance(asked, Request):
-                asked = await ex.services.media.inlined(asked, ex.live.providers[target.provider].dialect)
-            prepared = _prepared(ex, asked, target, strict=strict)
-            assert prepared is not None
-            return await _peek(ex, await opened(ex, target), prepared, asked)
-        except Failure as failure:
-            tries = sum(attempt.target == target for attempt in ex.attempts)
-            verdict = decide(failure, tries=tries, more=len(targets) > 1)
-            if verdict == "stop":
-                raise
-        if verdict == "again":
-            await ex.services.pause(ex.services.chance() * PAUSE_S)
-        else:
-            targets.pop(0)
+    own = len(route.targets)
+    ex.reason = route.missing
+    told: Failure | None = None
+    for place, target in enumerate(targets):
+        ex.fallback, ex.stood_in = place > 0 or own == 0, place >= own
+        tries, verdict = 0, "again"
+        while verdict == "again":
+            if tries:
+                await ex.services.pause(ex.services.chance() * PAUSE_S)
+            try:
+                if isinstance(asked, Request):
+                    dialect = ex.live.providers[target.provider].dialect
+                    asked = await ex.services.media.inlined(asked, dialect)
+                prepared = _prepared(ex, asked, target, strict=strict)
+                assert prepared is not None
+                attempt = await opened(ex, target)
+                attempt.losses = prepared.losses
+                return await _peek(ex, attempt, prepared, asked)
+            except Failure as failure:
+                tries += 1
+                told = failure if told is None or place < own or own == 0 else told
+                ex.reason = ex.reason or failure.message
+                verdict = decide(failure, tries=tries, more=place + 1 < len(targets))
+        if verdict == "stop":
+            break
+    assert told is not None
+    raise told
 
 
 def _prepared(ex: Exchange, asked: Asked, target: Target, *, strict: bool) -> Prepared | None:
@@ -134,13 +158,18 @@ async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
     for place, event in enumerate(batch):
         if isinstance(event, Start):
             # The provider need not give an id, a name or a time; a client's dialect may want them all.
-            batch[place] = msgspec.structs.replace(
+            event = msgspec.structs.replace(  # noqa: PLW2901  the same event, whole
                 event,
-                id=(ex.turn and ex.turn.id) or event.id or ex.id,
+                id=event.id or ex.id,
                 model=event.model or attempt.target.model,
                 created_at=event.created_at or int(ex.opened_at),
             )
+            batch[place] = event if not ex.turn else msgspec.structs.replace(event, id=ex.turn.id or event.id)
+        elif isinstance(event, Append):
+            attempt.chunks += 1
         attempt.folder.feed(batch[place])
+        if ex.recorder is not None:
+            ex.recorder.feed(event)
     return batch
 
 
@@ -191,8 +220,8 @@ async def _count(ex: Exchange, request: Request, route: Route, out: Out, *, stri
     [target, *_] = ex.live.nearest(route, ex.door.name)
     prepared = _prepared(ex, request, target, strict=strict)
     if prepared is None:
-        ex.losses[Loss("approximated", "answer.input_tokens", "estimated from characters")] = None
-        tokens = tokens_in(request)
+        ex.losses[Loss("approximated", "answer.input_tokens", "not counted by the provider")] = None
+        tokens, _ = tokens_in(request, target.model)
     else:
         attempt = await opened(ex, target)
         try:

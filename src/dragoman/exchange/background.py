@@ -6,12 +6,12 @@ client is answered as soon as its request was read and its model found, and fetc
 
 from __future__ import annotations
 
-from dragoman.dialects import Call, Dialect, Task
+from dragoman.dialects import Call, Dialect, Surface, Task
 from dragoman.exchange import Out, Services, run
 from dragoman.exchange.turn import Behind, in_background
 
 
-async def serve(services: Services, door: Dialect, task: Task, call: Call, out: Out) -> None:
+async def serve(services: Services, door: Dialect | Surface, task: Task, call: Call, out: Out) -> None:
     """Serve one request; as :func:`~dragoman.exchange.run`, of which this is the front."""
     if not in_background(services.stored, door, task, call.body):
         await run(services, door, task, call, out)
@@ -20,7 +20,7 @@ async def serve(services: Services, door: Dialect, task: Task, call: Call, out: 
     await services.stored.aside(_run(services, door, task, call, behind), behind.answered)
 
 
-async def _run(services: Services, door: Dialect, task: Task, call: Call, behind: Behind) -> None:
+async def _run(services: Services, door: Dialect | Surface, task: Task, call: Call, behind: Behind) -> None:
     try:
         await run(services, door, task, call, behind)
     finally:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import msgspec
 
 from dragoman.core.failure import Failure
-from dragoman.core.request import Request
+from dragoman.core.request import Request, plain_text
 from dragoman.core.usage import COUNTERS, Usage, cost, micros
-from dragoman.exchange.estimates import estimate, tokens_in
+from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Relayed
-from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.providers.tokens import count
+from dragoman.sinks import Record
+from dragoman.store import AttemptRow, Counted, ExchangeRow, Meters
 
 NOTHING = Meters(cost_micros=0)
 
@@ -29,7 +31,7 @@ UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header")
 
 def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRow] = ()) -> ExchangeRow:
     """Return the exchange's ledger row: as it opens, or (`at`, `rows`) as it ends."""
-    asked, last = ex.asked, ex.attempts[-1] if ex.attempts else None
+    asked, last = ex.asked, ex.answering
     row = ExchangeRow(
         id=ex.id,
         request_id=ex.request_id,
@@ -57,6 +59,10 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         losses=tuple(map(str, ex.losses)),
         first_event_ms=(last.first_at - ex.began) * 1000 if last and last.first_at else None,
         latency_ms=(ex.services.tick() - ex.began) * 1000,
+        cached=ex.replayed is not None,
+        fallback=ex.fallback and ex.failure is None,
+        chunks=last.chunks if last else 0,
+        counted=_counted(ex, last),
         meters=_sum([row.meters for row in rows]),
     )
 
@@ -86,20 +92,65 @@ def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> Atte
     )
 
 
+def used_so_far(ex: Exchange) -> Usage | None:
+    """Return the tokens of whoever answers, as they would be booked now; None: nobody has begun to."""
+    last = ex.answering
+    return _used(ex, last)[0] if last is not None and last.folder.begun else None
+
+
+def cost_so_far(ex: Exchange) -> int | None:
+    """Return what all attempts have cost until now, in micro-dollars; None: nobody knows."""
+    return _sum([_meters(ex, attempt) for attempt in ex.attempts]).cost_micros
+
+
+def record(ex: Exchange, row: ExchangeRow) -> Record:
+    """Return what the sinks are told; with its words only where they are to be logged."""
+    asked, account = ex.asked, ex.account
+    if not isinstance(asked, Request) or account is None:
+        return Record(row)
+    wanted = ex.live.words(ex.door.name) if account.text is None else account.text
+    if not wanted:
+        return Record(row)
+    last = ex.answering
+    said = [choice.parts for choice in last.folder.response().choices] if last else []
+    return Record(row, _conversation(asked), "\n".join(map(plain_text, said)))
+
+
+def _conversation(asked: Request) -> str:
+    """Return a request's words: one prompt as it is, of a conversation each turn with who said it."""
+    words = [(message.role, plain_text(message.parts)) for message in asked.messages]
+    return words[0][1] if len(words) == 1 else "\n".join(f"{role}: {text}" for role, text in words)
+
+
+def _counted(ex: Exchange, last: Attempt | None) -> Counted:
+    """Return who counted the tokens of the attempt that answered."""
+    if last is None or not last.folder.begun or ex.task == "count":
+        return ""
+    return _used(ex, last)[1]
+
+
 def _meters(ex: Exchange, attempt: Attempt) -> Meters:
     """Return what one attempt consumed, and what that costs at the target's price."""
-    folder = attempt.folder
-    if not folder.begun:
+    if not attempt.folder.begun:
         return NOTHING if _unasked(attempt.failure) or ex.task == "count" else Meters()
-    usage = folder.usage or Usage()
-    if not folder.ended or folder.usage is None:
-        asked = ex.asked
-        read = 0 if usage.total_input or asked is None or isinstance(asked, Relayed) else tokens_in(asked)
-        wrote = max(0, estimate(folder.written) - usage.total_output)
-        usage = usage + Usage(input=read, output=wrote, cost=None, estimated=True)
+    usage, _ = _used(ex, attempt)
     spent = cost(usage, ex.live.catalog.price(attempt.target.provider, attempt.target.model))
     counters = {name: getattr(usage, name) for name in COUNTERS}
     return Meters(**counters, estimated=usage.estimated, cost_micros=None if spent is None else micros(spent))
+
+
+def _used(ex: Exchange, attempt: Attempt) -> tuple[Usage, Counted]:
+    """Return the tokens of an attempt that answered, and who counted them."""
+    folder, asked, model = attempt.folder, ex.asked, attempt.target.model
+    usage = folder.usage or Usage()
+    if folder.ended and folder.usage is not None:
+        return usage, "heuristic" if usage.estimated else "provider"
+    wrote, how = count(model, folder.written)
+    read = 0
+    if not usage.total_input and asked is not None and not isinstance(asked, Relayed):
+        read, how = tokens_in(asked, model)
+    more = Usage(input=read, output=max(0, wrote - usage.total_output), cost=None, estimated=True)
+    return usage + more, how
 
 
 def _unasked(failure: Failure | None) -> bool:

@@ -16,8 +16,10 @@ from contextlib import asynccontextmanager
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.dialects import Call
-from dragoman.exchange.booking import attempt_row, exchange_row
+from dragoman.exchange.booking import attempt_row, exchange_row, record
+from dragoman.exchange.early import fail_begun
 from dragoman.exchange.life import Attempt, Exchange, Out
+from dragoman.exchange.recording import keep
 from dragoman.routing import Target
 
 
@@ -28,12 +30,16 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
     Raises:
         CancelledError: The client left, or the process stops; everything is closed and booked.
     """
+    ex.services.under_way[ex.id] = ex
     try:
         yield
         ex.state = "failed" if ex.failure else "settled"
     except Failure as failure:
         ex.failure, ex.state = failure, "failed"
-        await out.reply(ex.door.write_failure(failure), ex.headers())
+        if out.begun:
+            await fail_begun(ex, failure, out)
+        else:
+            await out.reply(ex.door.write_failure(failure), ex.headers())
     except CancelledError:
         ex.state = "settled" if out.over else "cancelled"
         raise
@@ -44,6 +50,7 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
             raise
         await out.reply(ex.door.write_failure(ex.failure), ex.headers())
     finally:
+        del ex.services.under_way[ex.id]
         await _settle(ex)
 
 
@@ -78,7 +85,10 @@ async def _settle(ex: Exchange) -> None:
         if ex.account is not None:
             at = ex.services.now()
             rows = [attempt_row(ex, attempt, at) for attempt in ex.attempts]
+            row = exchange_row(ex, at, rows)
+            keep(ex)
+            ex.services.tell(record(ex, row))
             try:
-                await ex.services.ledger.settle(exchange_row(ex, at, rows), rows)
+                await ex.services.ledger.settle(row, rows)
             except Failure as failure:
                 ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)

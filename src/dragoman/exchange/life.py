@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import Account
 from dragoman.accounts.ledger import Ledger
+from dragoman.accounts.limits import Limits
+from dragoman.accounts.limits import headers as limited
+from dragoman.cache import Cache, CacheSpec, Recorder
 from dragoman.core.events import Event, Folder
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure
 from dragoman.core.tasks import Asked, Embedded, Ranked
-from dragoman.dialects import Call, Dialect, Reply, Task
+from dragoman.dialects import Call, Dialect, Door, Reply, Task
 from dragoman.exchange.stored import Stored
 from dragoman.exchange.turn import Turn
 from dragoman.providers import Provider
@@ -27,6 +30,8 @@ from dragoman.providers.media import Fetcher
 from dragoman.providers.transport import Deadlines, Transport
 from dragoman.providers.upstream import Answer
 from dragoman.routing import Route, Table, Target, plan
+from dragoman.sinks import Record
+from dragoman.sinks.files import FilesSpec
 from dragoman.store import State
 
 LOSSES_SHOWN = 40
@@ -44,6 +49,9 @@ class Out(Protocol):
     async def reply(self, reply: Reply, headers: Mapping[str, str]) -> None:
         """Send a whole answer."""
 
+    def expect(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
+        """Begin a stream with what `idle` returns, should nothing have been sent for a while."""
+
     async def start(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
         """Begin a stream; send what `idle` returns whenever nothing else was sent for a while."""
 
@@ -60,6 +68,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     table: Table
     deadlines: Deadlines
     relay: RelaySpec = RelaySpec()
+    cache: CacheSpec = CacheSpec()
+    files: FilesSpec = FilesSpec()
+
+    def words(self, door: str) -> bool:
+        """Say whether what is said at a door is logged, where the key does not say otherwise."""
+        return self.files.text == "all" or (self.files.text == "prompt" and door == "prompt")
 
     def nearest(self, route: Route, dialect: str) -> list[Target]:
         """Return the targets of `route` in order, each where its service speaks the client's own dialect."""
@@ -86,6 +100,12 @@ class Services(msgspec.Struct, frozen=True):
     pause: Callable[[float], Awaitable[None]]
     complain: Callable[[str, BaseException], None]
     stored: Stored
+    limits: Limits
+    cache: Cache
+    fill: Callable[[str, Mapping[str, str]], str]
+    tell: Callable[[Record], None]
+    under_way: dict[str, Exchange]
+    """Every exchange that has not ended, by its id."""
 
 
 class Relayed(msgspec.Struct, frozen=True):
@@ -101,10 +121,12 @@ class Attempt:
     __slots__ = (
         "answer",
         "batches",
+        "chunks",
         "failure",
         "first_at",
         "folder",
         "held",
+        "losses",
         "number",
         "opened_at",
         "target",
@@ -122,15 +144,18 @@ class Attempt:
         self.failure: Failure | None = None
         self.folder = Folder()
         self.told: Embedded | Ranked | None = None
+        self.losses: tuple[Loss, ...] = ()
+        self.chunks = 0
 
 
 class Exchange:
     """One client request's life: the only mutable per-request object, written in this module only."""
 
-    def __init__(self, services: Services, door: Dialect, task: Task, request_id: str | None) -> None:
+    door: Door
+
+    def __init__(self, services: Services, task: Task, request_id: str | None) -> None:
         self.services = services
         self.live = services.live()
-        self.door = door
         self.task = task
         self.id = services.new_id()
         self.request_id = request_id or self.id
@@ -141,17 +166,41 @@ class Exchange:
         self.turn: Turn | None = None
         self.route: Route | None = None
         self.attempts: list[Attempt] = []
+        self.replayed: Attempt | None = None
+        """What answers in place of an attempt: a recording."""
+        self.recorder: Recorder | None = None
+        self.cache: Literal["", "hit", "miss", "bypass"] = ""
+        self.similarity: float | None = None
+        """How much alike the question was whose recording answers this one, if it was another."""
+        self.fallback = False
+        """Another answers than who was to answer first."""
+        self.stood_in = False
+        """Another model answers than the one asked for."""
+        self.reason = ""
+        """Why another model answers than the one asked for, if one does."""
         self.losses: dict[Loss, None] = {}
         self.failure: Failure | None = None
         self.status: int | None = None
         """What the client was told, where that is not what the failure or its absence says."""
         self.state: State = "reserved"
 
+    @property
+    def answering(self) -> Attempt | None:
+        """Who answers, or was asked last."""
+        return self.replayed or (self.attempts[-1] if self.attempts else None)
+
     def headers(self) -> dict[str, str]:
         """Return the headers that tell the client what was done for it."""
-        told = {"x-request-id": self.request_id, "request-id": self.request_id}
-        if self.attempts:
-            target = self.attempts[-1].target
+        told = {"x-request-id": self.request_id, "request-id": self.request_id, "x-dragoman-id": self.id}
+        if self.account is not None:
+            taken = self.services.limits.look(self.account)
+            told |= limited(taken, dialect=self.door.name, now=self.services.now())
+        if self.cache:
+            told["x-dragoman-cache"] = self.cache
+        if self.similarity is not None:
+            told["x-dragoman-cache-similarity"] = f"{self.similarity:.3f}"
+        if (last := self.answering) is not None:
+            target = last.target
             told["x-dragoman-provider"] = _printable(target.provider)
             if target.model:
                 told["x-dragoman-model"] = _printable(target.model)

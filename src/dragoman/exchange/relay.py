@@ -50,10 +50,12 @@ async def relay(services: Services, place: Place, incoming: Incoming, out: Relay
     Raises:
         CancelledError: The client left, or the process stops; everything is closed and booked.
     """
-    ex = Exchange(services, door_of(services.live(), place), "relay", request_id(incoming.call))
+    ex = Exchange(services, "relay", request_id(incoming.call))
+    ex.door = door_of(ex.live, place)
     shared = place.row is not None and place.row.reach == "shared"
     async with ending(ex, out):
         ex.account = services.admit(incoming.call)
+        services.limits.take(ex.account)
         if shared or place.provider:
             require_shared(ex.live.relay, ex.account)
         told = told_of(place, incoming)

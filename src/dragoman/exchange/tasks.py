@@ -10,11 +10,11 @@ import msgspec
 
 from dragoman.core.events import End, Start
 from dragoman.core.tasks import Asked, Embed, Embedded, Ranked, Rerank
-from dragoman.dialects import Call, Dialect, Reply, Task
+from dragoman.dialects import Call, Dialect, Door, Reply, Task
 from dragoman.exchange.life import Attempt, Exchange
 
 
-def read(door: Dialect, task: Task, call: Call) -> Asked:
+def read(door: Door, task: Task, call: Call) -> Asked:
     """Read what a client asks, in the door's words for the task; raise ``invalid()`` for a fault."""
     codec = door.tasks.codec(task)
     asked: Asked = door.read_request(call) if codec is None else codec.read_request(call)

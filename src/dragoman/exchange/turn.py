@@ -19,7 +19,7 @@ import msgspec
 from dragoman.core.extras import Json, Loss
 from dragoman.core.failure import Failure, invalid
 from dragoman.core.request import Request
-from dragoman.dialects import Call, Dialect, Reply, Task
+from dragoman.dialects import Call, Door, Reply, Surface, Task
 from dragoman.dialects.fields import decode, encode
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.openai_responses_parts import NAME
@@ -47,7 +47,7 @@ class Out(Protocol):
         """Send a whole answer."""
 
 
-def in_background(stored: Stored, door: Dialect, task: Task, body: Json) -> bool:
+def in_background(stored: Stored, door: Door | Surface, task: Task, body: Json) -> bool:
     """Say whether a request is to be answered later, by the gateway itself."""
     if not stored.on or door.name != NAME or task != "generate" or not isinstance(body, dict):
         return False
@@ -56,7 +56,7 @@ def in_background(stored: Stored, door: Dialect, task: Task, body: Json) -> bool
     return body.get("background") is True and not alien
 
 
-async def recall(stored: Stored, door: Dialect, task: Task, call: Call, *, key: str, id_: str) -> Turn | None:
+async def recall(stored: Stored, door: Door, task: Task, call: Call, *, key: str, id_: str) -> Turn | None:
     """Return the turn a request is; None if there is nothing to remember and nothing was.
 
     Args:
@@ -135,7 +135,7 @@ class Turn:
         self._items = items
         self._row: ResponseRow | None = None  # of an answer in the background
 
-    def read(self, door: Dialect) -> Request:
+    def read(self, door: Door) -> Request:
         """Read the request with its history; a fault is told where it is in the client's own body."""
         try:
             return door.read_request(self._call)
@@ -271,6 +271,9 @@ class Behind:
             await self._turn.fail(error_of(reply))
         self.begun = self.over = True
         self.answered.set()
+
+    def expect(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
+        """Do nothing, as :meth:`start`."""
 
     async def start(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
         """Do nothing: no background answer is a stream."""

@@ -68,6 +68,9 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
         lacks: What none of its models can do here.
         twin: The row of the same service in another dialect: its models, names and prices hold here too.
         open_models: Accepts model names that no row of models.toml lists.
+        default_model: Its model where a client names only the provider, and the one that stands in for its
+            others (see [fallback]).
+        prefixes: What names of its own begin with: one that no row lists is asked of it.
         docs: The vendor's API page.
         notes: What an operator should know; one sentence.
     """
@@ -87,6 +90,8 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
     lacks: tuple[Lack, ...] = ()
     twin: str = ""
     open_models: bool = True
+    default_model: str = ""
+    prefixes: tuple[str, ...] = ()
     enabled: bool = True
     docs: str = ""
     notes: str = ""

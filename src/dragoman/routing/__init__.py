@@ -9,7 +9,12 @@ A name resolves in this order, first match wins:
 2. ``provider/model`` of a provider we know (the model may be one no catalogue lists);
 3. a bare name of the catalogue: every ready provider that offers it, in the catalogue's order;
 4. a name with Ollama's default tag, ``llama3:latest``: as without it. One that a provider lists, or that is
-   asked of a provider by name and may be its own, is left as it is.
+   asked of a provider by name and may be its own, is left as it is;
+5. a provider's own name: its default model;
+6. a name that begins as a provider's names do (``claude-``): that provider, which may have it.
+
+A bare name (3 to 6) of a provider that has a fallback is answered by that, and then by the others'
+fallbacks, where what was asked for cannot answer. A client that names a provider gets it or nobody.
 
 Nothing here knows sockets, keys or dialects: providers appear by name only.
 """
@@ -41,6 +46,17 @@ class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: bool = False
 
 
+class FallbackSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers instead, where a model asked for by its bare name cannot.
+
+    Attributes:
+        providers: Whose default models do: first that of the model's own provider, then the others', in this
+            order; models of a provider that is not here have no fallback.
+    """
+
+    providers: tuple[str, ...] = ("groq", "gemini")
+
+
 class Target(msgspec.Struct, frozen=True):
     """One place that may answer: a provider, and the model's name there."""
 
@@ -52,11 +68,18 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The targets a public name stands for, in order."""
+    """The targets a public name stands for, in order.
+
+    Attributes:
+        instead: Other models that may answer where none of `targets` does.
+        missing: Why `targets` is empty, if it is.
+    """
 
     name: str
     targets: tuple[Target, ...]
     strict: bool = False
+    instead: tuple[Target, ...] = ()
+    missing: str = ""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -68,6 +91,9 @@ class Table(msgspec.Struct, frozen=True):
         kinds: Bare model name -> what it is for, where that is not to generate.
         ready: Providers that can be called now.
         waiting: Providers we know but cannot call, with what is missing in words.
+        defaults: Provider -> its default model there.
+        prefixes: What names of a provider's own begin with, and the provider.
+        fallbacks: Providers whose default models answer instead, in order.
     """
 
     routes: Mapping[str, RouteSpec]
@@ -75,25 +101,35 @@ class Table(msgspec.Struct, frozen=True):
     ready: frozenset[str]
     waiting: Mapping[str, str]
     kinds: Mapping[str, str] = MappingProxyType({})
+    defaults: Mapping[str, str] = MappingProxyType({})
+    prefixes: tuple[tuple[str, str], ...] = ()
+    fallbacks: tuple[str, ...] = ()
 
-    def resolve(self, name: str, task: str | None = "generate") -> Route:
-        """Return the route for a client's model name; no `task` means any.
+    def resolve(self, name: str, task: str | None = "generate", *, provider: str | None = None) -> Route:
+        """Return the route for a client's model name; no `task` means any. `provider`: the client's choice.
 
         Raises:
             Failure: NOT_FOUND, saying what is missing or which names are close; INVALID, the model is
-                for another task.
+                for another task, or nobody knows the provider.
         """
+        if provider is not None:
+            return self._pinned(name, provider)
         if (spec := self.routes.get(name)) is not None:
             targets = tuple(_target(text) for text in spec.targets)
             return self._usable(Route(name, targets, spec.strict))
-        provider, slash, model = name.partition("/")
-        if slash and model and (provider in self.ready or provider in self.waiting):
-            return self._usable(Route(name, (self._meant(Target(provider, model)),)))
+        owner, slash, model = name.partition("/")
+        if slash and model and (owner in self.ready or owner in self.waiting):
+            return self._usable(Route(name, (self._meant(Target(owner, model)),)))
         if (offered := self.offers.get(name)) is not None:
             self._check(name, task)
-            return self._usable(Route(name, offered))
+            return self._usable(self._with_fallback(Route(name, offered), task))
         if name.endswith(LATEST):
             return self.resolve(name.removesuffix(LATEST), task)
+        if name in self.defaults:
+            return self._usable(self._with_fallback(Route(name, (Target(name, self.defaults[name]),)), task))
+        for prefix, owner in self.prefixes:
+            if name.startswith(prefix):
+                return self._usable(self._with_fallback(Route(name, (Target(owner, name),)), task))
         close = get_close_matches(name, [*self.routes, *self.offers], n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
         raise _not_found(f"no route, provider or catalogue model has the name asked for{hint}")
@@ -120,18 +156,50 @@ class Table(msgspec.Struct, frozen=True):
     def _ready(self, targets: Iterator[Target] | tuple[Target, ...]) -> list[Target]:
         return [target for target in targets if target.provider in self.ready]
 
+    def _pinned(self, name: str, provider: str) -> Route:
+        """Return the route to the one provider a client chose."""
+        if provider not in self.ready:
+            there = f"there are {', '.join(sorted(self.ready)) or 'none'}"
+            why = self.waiting.get(provider)
+            known = (
+                "no provider has the name asked for"
+                if why is None
+                else f"{provider} cannot be called ({why})"
+            )
+            raise invalid(f"{known}; {there}", "$.provider", code="provider_not_available")
+        offered = (target for target in self.offers.get(name, ()) if target.provider == provider)
+        bare = name.removeprefix(f"{provider}/")
+        return Route(name, (next(offered, None) or self._meant(Target(provider, bare)),))
+
+    def _with_fallback(self, route: Route, task: str | None) -> Route:
+        """Return `route` with who answers instead, if its first provider with a fallback has one."""
+        own = next((target.provider for target in route.targets if target.provider in self.fallbacks), None)
+        if own is None or task != "generate":
+            return route
+        order = dict.fromkeys((own, *self.fallbacks))
+        instead = (
+            Target(provider, self.defaults[provider]) for provider in order if provider in self.defaults
+        )
+        return msgspec.structs.replace(
+            route, instead=tuple(target for target in instead if target not in route.targets)
+        )
+
     def _usable(self, route: Route) -> Route:
-        usable = tuple(self._ready(route.targets))
+        usable, instead = tuple(self._ready(route.targets)), tuple(self._ready(route.instead))
         if usable:
-            return Route(route.name, usable, route.strict)
+            return msgspec.structs.replace(route, targets=usable, instead=instead)
         wanting = {target.provider: self.waiting.get(target.provider, "") for target in route.targets}
         missing = "; ".join(f"{name}: {why}" if why else name for name, why in wanting.items())
-        raise _not_found(f"no configured provider serves this model ({missing})")
+        message = f"no configured provider serves this model ({missing})"
+        if instead:
+            return msgspec.structs.replace(route, targets=(), instead=instead, missing=message)
+        raise _not_found(message)
 
 
 def plan(route: Route) -> Iterator[Target]:
     """Yield the targets of `route` in the order to try them."""
     yield from route.targets
+    yield from route.instead
 
 
 def _target(text: str) -> Target:

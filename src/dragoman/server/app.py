@@ -14,12 +14,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dragoman.core.failure import Failure, Kind, Source
+from dragoman.dialects import Dialect, Surface
 from dragoman.dialects.catalog import DIALECTS, Doors, owner, plain
 from dragoman.dialects.fields import encode
 from dragoman.dialects.listings import asker
+from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
-from dragoman.server import models, pages, relay, stored
+from dragoman.server import metrics, models, offers, pages, playground, relay, stored, templates, usage
 from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
+from dragoman.server.openapi import docs
 
 
 class App:
@@ -34,7 +37,7 @@ class App:
             body_timeout_s=server.body_timeout_s,
             keepalive_s=server.keepalive_s,
         )
-        self._doors = Doors(gateway.config.dialects.values())
+        self._doors: Doors[Dialect | Surface] = Doors([*gateway.config.dialects.values(), *SURFACES])
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +60,10 @@ class App:
         gateway = self._gateway
 
         routes = [Route(path, page, methods=["GET"]) for path, page in pages.health(gateway).items()]
-        routes += [*models.routes(gateway, self._edge), *stored.routes(gateway)]
+        routes += [*models.routes(gateway, self._edge), *stored.routes(gateway), *metrics.routes(gateway)]
+        routes += [*offers.routes(gateway), *templates.routes(gateway), *docs.routes(gateway)]
+        routes += playground.routes(gateway)
+        routes += usage.routes(gateway, self._edge, tell=gateway.tell)
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -82,7 +88,7 @@ def _plain(scope: Scope) -> Scope:
     return {**scope, "path": path, "raw_path": plain(scope["raw_path"].decode("latin-1")).encode("latin-1")}
 
 
-async def _refused(doors: Doors, request: Request, error: Exception) -> Response:
+async def _refused(doors: Doors[Dialect | Surface], request: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method, in the words of the dialect that owns the path."""
     assert isinstance(error, HTTPException)
     status, headers = (

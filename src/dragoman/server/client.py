@@ -23,10 +23,12 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from dragoman.core.failure import Failure, Kind, Source, invalid
-from dragoman.dialects import Call, Dialect, Endpoint, Reply
+from dragoman.dialects import Call, Dialect, Endpoint, Reply, Surface
+from dragoman.dialects import Task as Work
 from dragoman.dialects.fields import encode, parse
 from dragoman.exchange import Services
 from dragoman.exchange.background import serve
+from dragoman.exchange.refusal import refuse
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -53,7 +55,7 @@ class Edge:
         self._keepalive_s = keepalive_s
 
     async def serve(
-        self, door: Dialect, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+        self, door: Dialect | Surface, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer one request at `endpoint`. Returns silently if the client left."""
         headers, out = headers_of(scope), self.out(send)
@@ -65,7 +67,7 @@ class Edge:
                 return
             call = msgspec.structs.replace(call, body=parse(body))
         except Failure as failure:
-            await self.refuse(door, failure, out)
+            await self.refuse(door, endpoint.task, call, failure, out)
             return
         await race(serve(self.services, door, endpoint.task, call, out), receive, out)
 
@@ -78,10 +80,12 @@ class Edge:
         """Return where an answer goes."""
         return AsgiOut(send, self._keepalive_s)
 
-    async def refuse(self, door: Dialect, failure: Failure, out: AsgiOut) -> None:
-        """Tell a failure that came before there was an exchange."""
-        close = {"connection": "close"} if failure.kind in UNREAD else {}
-        await out.reply(door.write_failure(failure), close)
+    async def refuse(
+        self, door: Dialect | Surface, task: Work, call: Call, failure: Failure, out: AsgiOut
+    ) -> None:
+        """Refuse a request whose body is wrong, or did not come."""
+        out.closes = failure.kind in UNREAD
+        await refuse(self.services, door, task, call, failure=failure, out=out)
 
     async def body(self, call: Call, receive: Receive) -> bytes | None:
         """Return the body that follows the head `call`, or None if the client left while sending it."""
@@ -169,7 +173,18 @@ class AsgiOut:
     ago something was sent, and sleeps for the rest.
     """
 
-    __slots__ = ("_idle", "_keepalive_s", "_loop", "_ping", "_send", "_sent_at", "_timer", "begun", "over")
+    __slots__ = (
+        "_idle",
+        "_keepalive_s",
+        "_loop",
+        "_ping",
+        "_send",
+        "_sent_at",
+        "_timer",
+        "begun",
+        "closes",
+        "over",
+    )
 
     def __init__(self, send: Send, keepalive_s: float) -> None:
         self._send = send
@@ -181,19 +196,43 @@ class AsgiOut:
         self._sent_at = 0.0
         self.begun = False
         self.over = False
+        self.closes = False
+        """Nothing can follow on the connection."""
 
     async def reply(self, reply: Reply, headers: Mapping[str, str]) -> None:
         """Send a whole answer."""
         body = encode(reply.body)
+        if self.begun:  # early: its status and headers have left
+            await self.send(body, last=True)
+            return
+        self.done()
         lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         lines += _lines({**reply.headers, **headers})
+        if self.closes:
+            lines.append((b"connection", b"close"))
         self.begun = True
         await self._send({"type": "http.response.start", "status": reply.status, "headers": lines})
         self.over = True
         await self._send({"type": "http.response.body", "body": body})
 
+    def expect(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
+        """Begin a stream with what `idle` returns, should nothing have been sent for a while."""
+
+        async def begin() -> None:
+            if not self.begun:
+                await self.start(content_type, headers, idle)
+                await self.send(idle())
+
+        def look() -> None:
+            self._ping = self._loop.create_task(begin())
+
+        self._timer = self._loop.call_later(self._keepalive_s, look)
+
     async def start(self, content_type: str, headers: Mapping[str, str], idle: Callable[[], bytes]) -> None:
         """Begin a stream: status 200 and headers, at once."""
+        if self.begun:
+            return
+        self.done()
         lines = [(b"content-type", content_type.encode()), *STREAM_HEADERS, *_lines(headers)]
         self.begun = True
         await self._send({"type": "http.response.start", "status": 200, "headers": lines})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from dragoman.core.extras import Json
@@ -18,7 +18,7 @@ from dragoman.core.failure import Failure, invalid
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.fields import Fields, encode, parse
-from dragoman.dialects.listings import OLLAMA_VERSION, RUNNING, Listed, asker, listed, loaded, shown
+from dragoman.dialects.listings import OLLAMA_VERSION, Listed, asker, listed, loaded, shown
 from dragoman.exchange import Snapshot
 from dragoman.gateway import Gateway
 from dragoman.server.client import UNREAD, Edge, headers_of
@@ -44,7 +44,6 @@ def routes(gateway: Gateway, edge: Edge) -> list[Route]:
         Route("/api/show", _served(gateway, show), methods=["POST"]),
         Route("/api/ps", _served(gateway, _loaded), methods=["GET"]),
         Route("/api/version", _version, methods=["GET"]),
-        Route("/", _front, methods=["GET"]),
     ]
 
 
@@ -113,10 +112,6 @@ async def _loaded(live: Snapshot, _: Request, __: Call) -> Json:
 
 async def _version(_: Request) -> Response:
     return _json({"version": OLLAMA_VERSION})
-
-
-async def _front(_: Request) -> Response:
-    return PlainTextResponse(RUNNING)
 
 
 def _model(body: bytes | None) -> str:

@@ -30,7 +30,7 @@ async def serve(edge: Edge, place: Place, scope: Scope, receive: Receive, send: 
     try:
         body = await edge.body(call, receive)
     except Failure as failure:
-        await edge.refuse(door_of(edge.services.live(), place), failure, out)
+        await edge.refuse(door_of(edge.services.live(), place), "relay", call, failure, out)
         return
     if body is None:
         return

@@ -20,6 +20,9 @@ import msgspec
 State = Literal["reserved", "settled", "cancelled", "failed", "interrupted"]
 
 
+Counted = Literal["", "provider", "bpe", "heuristic"]
+
+
 class Meters(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was counted: disjoint tokens (see core.usage), and integer micro-dollars or None."""
 
@@ -58,7 +61,9 @@ class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
     ``request_id`` is what the client sees (its own ``x-request-id`` if it sent a sane one);
     ``id`` is ours and unique. ``owner`` names the process that serves it, so that a later start can
-    tell which open rows nobody will ever settle.
+    tell which open rows nobody will ever settle. ``cached``: answered from a recording, which costs
+    nothing. ``fallback``: another model answered than the one asked for. ``chunks``: pieces the answer came
+    in. ``counted``: who counted the tokens ("" while nobody has).
     """
 
     id: str
@@ -82,6 +87,10 @@ class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     losses: tuple[str, ...] = ()
     first_event_ms: float | None = None
     latency_ms: float | None = None
+    cached: bool = False
+    fallback: bool = False
+    chunks: int = 0
+    counted: Counted = ""
     meters: Meters = Meters()
 
 
@@ -159,12 +168,189 @@ class Responses(Protocol):
         """Delete some of the answers that are past their time; return how many, 0 when none is left."""
 
 
+class RecordingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One recorded answer. Times are Unix seconds.
+
+    ``key`` is the digest of what was asked and of who asked it; ``body`` the answer, as the cache writes
+    it. ``scope`` is the digest of all but the last words, ``vector`` what these mean; both or neither.
+    """
+
+    key: bytes
+    tenant: str
+    recorded_at: float
+    expires_at: float
+    body: bytes
+    scope: bytes | None = None
+    vector: bytes | None = None
+
+
+class Recordings(Protocol):
+    """Recorded answers. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
+
+    async def keep(self, row: RecordingRow, *, most: int, alike: int) -> None:
+        """Insert a recording, or replace an older one; return once it is durable.
+
+        Of all, those that expire first go until at most `most` bytes are kept; of its scope, all but the
+        youngest `alike` are found by their key alone from now on.
+        """
+
+    async def find(self, key: bytes, *, now: float) -> RecordingRow | None:
+        """Return a recording, unless it is past its time."""
+
+    async def alike(self, scope: bytes, *, now: float, most: int) -> list[tuple[bytes, bytes]]:
+        """Return key and vector of the youngest recordings of a scope, the youngest first."""
+
+    async def delete(self, key: bytes, *, recorded_at: float) -> bool:
+        """Delete one recording, if it is still the one of that time; return whether it was there."""
+
+    async def forget(self, tenant: str) -> int:
+        """Delete some of a tenant's recordings; return how many, 0 when none is left."""
+
+    async def sweep(self, now: float, *, most: int) -> int:
+        """Delete some that are past their time or beyond `most` bytes; return how many, 0 if none is left."""
+
+    async def total(self) -> int:
+        """Return how many bytes are kept."""
+
+
+class RatingRow(msgspec.Struct, frozen=True):
+    """What a key thinks of an answer: 1 to 5, and in words. ``rated_at``: Unix seconds."""
+
+    exchange_id: str
+    key: str
+    model: str
+    rating: int
+    feedback: str
+    rated_at: float
+
+
+class Ratings(Protocol):
+    """Ratings of answers. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
+
+    async def keep(self, row: RatingRow) -> None:
+        """Insert a rating, or replace its key's earlier one; return once it is durable."""
+
+    async def of(self, exchange_id: str) -> list[RatingRow]:
+        """Return every rating of an exchange, the latest first."""
+
+    async def averages(self, key: str | None) -> dict[str, float]:
+        """Return the mean rating a key, or everyone, has given each model."""
+
+
+Grouping = Literal["model", "answered", "provider", "key", "day", "hour"]
+"""What sums are grouped by: the model that answered, else the one that was asked; the model that answered or
+none; the provider; the key; the day or hour (UTC), as the Unix second it begins at."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of the ledger.
+
+    Attributes:
+        since: Exchanges that began then or later, in Unix seconds; None: from the first.
+        until: Exchanges that began before; None: to the last.
+        key: Of this key; None: of all.
+        model: For which this model was asked or answered; None: any.
+        provider: For which this provider was asked last; None: any.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    key: str | None = None
+    model: str | None = None
+    provider: str | None = None
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Sums over exchanges that have ended; requests that only had tokens counted are no part of them.
+
+    Attributes:
+        requests: All, however they ended.
+        failed: Those that ended in an error, or with their process.
+        cancelled: Those whose client left.
+        cached: Those answered from a recording.
+        fallback: Those another model answered than the one asked for.
+        input: Tokens read, cached or not.
+        output: Tokens written, thinking included.
+        cost_micros: Of those whose cost is known.
+        unknown_cost: Those whose cost is not.
+        latency_us: Of whole answers that were no recordings, from the request to the last byte.
+        latencies: How many these are.
+        first_event_us: Of the same, to the first event.
+        first_events: How many these are.
+    """
+
+    requests: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    cached: int = 0
+    fallback: int = 0
+    input: int = 0
+    output: int = 0
+    cost_micros: int = 0
+    unknown_cost: int = 0
+    latency_us: int = 0
+    latencies: int = 0
+    first_event_us: int = 0
+    first_events: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        """Return the sums over both."""
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return Sums(*(one + more for one, more in zip(mine, theirs, strict=True)))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.input + self.output
+
+    @property
+    def cost(self) -> int | None:
+        """Micro-dollars of those whose cost is known; None: only of those that cost nothing it is."""
+        return None if self.unknown_cost and not self.cost_micros else self.cost_micros
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Mean milliseconds of an answer; None: there is none."""
+        return self.latency_us / self.latencies / 1000 if self.latencies else None
+
+    @property
+    def first_event_ms(self) -> float | None:
+        """Mean milliseconds to an answer's first event; None: there is none."""
+        return self.first_event_us / self.first_events / 1000 if self.first_events else None
+
+
+class Reports(Protocol):
+    """Sums over exchanges, exact. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
+
+    async def sums(self, part: Part, by: Grouping | None = None) -> dict[str | int | None, Sums]:
+        """Return sums over a part of the ledger, for each group that has any exchange.
+
+        Without `by` the only group is None. With it, None are those that have no such thing: a request nobody
+        was asked for has no provider.
+        """
+
+    async def first(self, key: str | None) -> float | None:
+        """Return when a key's first exchange, or the first of all, began; None: there is none."""
+
+
 class Store(Protocol):
     """Durable rows. All methods raise ``Failure(UNAVAILABLE)`` when the database cannot answer."""
 
     @property
     def responses(self) -> Responses:
         """The kept answers of the Responses protocol."""
+
+    @property
+    def recordings(self) -> Recordings:
+        """Recorded answers."""
+
+    @property
+    def ratings(self) -> Ratings:
+        """What answers were worth."""
+
+    @property
+    def reports(self) -> Reports:
+        """Sums over exchanges."""
 
     async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
         """Insert both rows in one commit; return once they are durable."""
@@ -187,6 +373,14 @@ class Store(Protocol):
 
     async def exchanges(self, *, limit: int = 100, key: str | None = None) -> list[ExchangeRow]:
         """Return the newest exchanges first."""
+
+    async def exchange(self, id_: str, *, key: str | None = None) -> ExchangeRow | None:
+        """Return the exchange of this id, else the newest whose request a client called so.
+
+        Args:
+            id_: The exchange's, or its request's.
+            key: Only if it is this key's.
+        """
 
     async def attempts(self, exchange_id: str) -> list[AttemptRow]:
         """Return the attempts of one exchange in order."""

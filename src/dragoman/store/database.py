@@ -50,11 +50,12 @@ class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Connections(NamedTuple):
-    """Three connections to one file: to write, to fold the log into the file, and to read."""
+    """Connections to one file: to write, to fold the log into the file, to read, and to read much."""
 
     writing: sqlite3.Connection
     folding: sqlite3.Connection
     reading: sqlite3.Connection
+    reporting: sqlite3.Connection
 
 
 def open_database(path: Path, spec: StoreSpec) -> Connections:
@@ -74,6 +75,7 @@ def open_database(path: Path, spec: StoreSpec) -> Connections:
                 connections.writing.execute("pragma journal_mode = wal")
                 _migrate(connections.writing, path)
             connections.reading.execute("pragma query_only = on")
+            connections.reporting.execute("pragma query_only = on")
         except (sqlite3.Error, OSError) as error:
             raise _refusal(path, _opening(error)) from error
         opened.pop_all()

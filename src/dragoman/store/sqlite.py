@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from asyncio import get_running_loop, to_thread
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.commit import Statement, Values, Write, Writer
 from dragoman.store.database import Connections, StoreSpec, failure, open_database
+from dragoman.store.ratings import SqliteRatings
+from dragoman.store.recordings import SqliteRecordings
+from dragoman.store.reports import SqliteReports
 from dragoman.store.responses import SqliteResponses
 
 METERS = Meters.__struct_fields__
@@ -69,6 +72,11 @@ class SqliteStore:
         self._reader = connections.reading
         self._reads = ThreadPoolExecutor(1, "store-reader")
         self._responses = SqliteResponses(self._writer.write, self._read)
+        self._recordings = SqliteRecordings(self._writer.write, self._read)
+        self._ratings = SqliteRatings(self._writer.write, self._read)
+        self._reporting = connections.reporting
+        self._reporter = ThreadPoolExecutor(1, "store-reporter")
+        self._reports = SqliteReports(self._report)
         self._closed = False
 
     @classmethod
@@ -90,6 +98,21 @@ class SqliteStore:
     def responses(self) -> SqliteResponses:
         """The kept answers of the Responses protocol."""
         return self._responses
+
+    @property
+    def recordings(self) -> SqliteRecordings:
+        """Recorded answers."""
+        return self._recordings
+
+    @property
+    def ratings(self) -> SqliteRatings:
+        """What answers were worth."""
+        return self._ratings
+
+    @property
+    def reports(self) -> SqliteReports:
+        """Sums over exchanges."""
+        return self._reports
 
     async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
         """Insert both rows in one commit; return once they are durable."""
@@ -131,6 +154,19 @@ class SqliteStore:
         )
         return [_exchange(row) for row in rows]
 
+    async def exchange(self, id_: str, *, key: str | None = None) -> ExchangeRow | None:
+        """Return the exchange of this id, else the newest whose request a client called so."""
+        columns, mine = ", ".join(EXCHANGE), "" if key is None else " and key = ?"
+        values = (id_,) if key is None else (id_, key)
+        for where in ("id = ?", "request_id = ? and request_id <> id"):
+            rows = await self._read(
+                f"select {columns} from exchange where {where}{mine} order by opened_at desc limit 1",  # noqa: S608  as above
+                values,
+            )
+            if rows:
+                return _exchange(rows[0])
+        return None
+
     async def attempts(self, exchange_id: str) -> list[AttemptRow]:
         """Return the attempts of one exchange in order."""
         columns = ", ".join(ATTEMPT)
@@ -163,6 +199,8 @@ class SqliteStore:
     def _close(self) -> None:
         self._reads.shutdown()
         self._reader.close()
+        self._reporter.shutdown()
+        self._reporting.close()
         self._writer.close()
 
     async def _read(self, sql: str, values: Values = ()) -> list[Any]:
@@ -173,6 +211,17 @@ class SqliteStore:
     def _fetch(self, sql: str, values: Values) -> list[Any]:
         try:
             return self._reader.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise failure(error) from error
+
+    async def _report(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        if self._closed:
+            raise Failure(Kind.UNAVAILABLE, "the store is closed", code="store_unavailable")
+        return await get_running_loop().run_in_executor(self._reporter, self._acted, act)
+
+    def _acted(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        try:
+            return act(self._reporting)
         except sqlite3.Error as error:
             raise failure(error) from error
 
@@ -197,7 +246,7 @@ def _bound(value: object) -> object:
 
 def _exchange(row: Sequence[Any]) -> ExchangeRow:
     fields, meters = _split(EXCHANGE, row)
-    fields["stream"] = bool(fields["stream"])
+    fields |= {name: bool(fields[name]) for name in ("stream", "cached", "fallback")}
     fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
     return ExchangeRow(**fields, meters=meters)
 

@@ -1,0 +1,34 @@
+"""``GET /templates``: the prompt templates there are, in the form their file has.
+
+So a copy of the answer is a file to begin one's own with.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dragoman.core.failure import Failure
+from dragoman.dialects import Call
+from dragoman.dialects.fields import encode
+from dragoman.dialects.surfaces.refusal import write_refusal
+from dragoman.gateway import Gateway
+from dragoman.server.client import headers_of
+
+
+def routes(gateway: Gateway) -> list[Route]:
+    """Return the page."""
+
+    async def page(request: Request) -> Response:
+        call = Call("GET", "/templates", dict(request.query_params), headers_of(request.scope))
+        try:
+            gateway.services.admit(call)
+        except Failure as failure:
+            reply = write_refusal(failure)
+            return Response(
+                encode(reply.body), reply.status, dict(reply.headers), media_type="application/json"
+            )
+        return Response(encode(gateway.templates.list()), media_type="application/json")
+
+    return [Route("/templates", page, methods=["GET"])]

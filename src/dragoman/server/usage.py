@@ -1,0 +1,309 @@
+"""What was asked, what it cost and what it was worth: figures of one's own exchanges, and ratings of them.
+
+    POST /rate                  rate an answer
+    GET  /stats                 every model that answered: how often, how fast, how good
+    GET  /v1/usage/stats        requests, tokens and cost of a time, and by what they are grouped by
+    GET  /v1/usage/series       the same, hour by hour or day by day
+    GET  /v1/exchanges/{id}     the ledger's row of one exchange
+
+What may be asked, and of whom, is :mod:`dragoman.accounts.reports`'s business; here are the wire's names.
+What is unknown is null, never 0; money is US dollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dragoman.accounts.keys import Account, credential
+from dragoman.accounts.ratings import Finder, Ledgered, Opinion
+from dragoman.accounts.reports import Series, Used, check_names, series, statistics, usage, whose
+from dragoman.core.extras import Json
+from dragoman.core.failure import Failure, invalid
+from dragoman.core.usage import COUNTERS, Usage
+from dragoman.dialects import Call
+from dragoman.dialects.fields import Fields, encode, parse
+from dragoman.dialects.surfaces.asked import refuse_misspelt
+from dragoman.dialects.surfaces.refusal import write_refusal
+from dragoman.dialects.surfaces.told import dollars
+from dragoman.gateway import Gateway
+from dragoman.server.client import UNREAD, Edge, headers_of
+from dragoman.sinks import Rated
+from dragoman.store import AttemptRow, ExchangeRow, Meters, Sums
+
+RATING = ("prompt_id", "model", "rating", "feedback")
+OLDER = ("prompt_id", "model", "score", "feedback")
+"""A rating's fields: in a body, and in the older form, which has them in the query."""
+
+
+class Asking(NamedTuple):
+    """One request of somebody who may ask."""
+
+    account: Account
+    call: Call
+    request: Request
+
+
+Page = Callable[[Asking], Awaitable[Json]]
+
+
+def routes(gateway: Gateway, edge: Edge, *, tell: Callable[[Rated], None] = lambda _: None) -> list[Route]:
+    """Return the pages.
+
+    Args:
+        gateway: Whose ledger they tell of.
+        edge: Reads bodies.
+        tell: Told of every rating, once it is kept.
+    """
+
+    def finder() -> Finder:
+        services = gateway.services
+        return Finder(gateway.store, services.under_way, services.pause)
+
+    async def rate(asking: Asking) -> Json:
+        opinion = _opinion(asking.call, await edge.body(asking.call, asking.request.receive) or b"")
+        kept = await finder().rate(asking.account, opinion, now=gateway.services.now())
+        tell(Rated(**msgspec.structs.asdict(kept)))
+        return {
+            "status": "ok",
+            "prompt_id": kept.exchange_id,
+            "model": opinion.model or kept.model,
+            "rating": kept.rating,
+            "feedback": kept.feedback or None,
+        }
+
+    async def stats(asking: Asking) -> Json:
+        account, query = asking.account, asking.call.query
+        found = await statistics(gateway.store.reports, account, query)
+        ratings = await gateway.store.ratings.averages(whose(account, query.get("key")))
+        return _statistics(found, ratings)
+
+    async def used(asking: Asking) -> Json:
+        now = gateway.services.now()
+        return _usage(await usage(gateway.store.reports, asking.account, asking.call.query, now=now))
+
+    async def drawn(asking: Asking) -> Json:
+        now = gateway.services.now()
+        return _series(await series(gateway.store.reports, asking.account, asking.call.query, now=now))
+
+    async def exchange(asking: Asking) -> Json:
+        check_names(asking.call.query, ())
+        return _exchange(await finder().show(asking.account, asking.request.path_params["id"]))
+
+    return [
+        Route("/rate", _served(gateway, rate), methods=["POST"]),
+        Route("/stats", _served(gateway, stats), methods=["GET"]),
+        Route("/v1/usage/stats", _served(gateway, used), methods=["GET"]),
+        Route("/v1/usage/series", _served(gateway, drawn), methods=["GET"]),
+        Route("/v1/exchanges/{id}", _served(gateway, exchange), methods=["GET"]),
+    ]
+
+
+def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    async def served(request: Request) -> Response:
+        try:
+            sent = _call(request)
+            account = gateway.services.admit(sent)
+            # A key in the query that let its client in is no parameter of a report.
+            entered = "key" in sent.query
+            query = {name: value for name, value in _query(request).items() if name != "key" or not entered}
+            # Edge.body asks for admission once more, so the call it sees still holds what lets in.
+            call = sent if request.method == "POST" else msgspec.structs.replace(sent, query=query)
+            return _json(await page(Asking(account, call, request)))
+        except Failure as failure:
+            reply = write_refusal(failure)
+            close = {"connection": "close"} if failure.kind in UNREAD else {}
+            return _json(reply.body, reply.status, {**reply.headers, **close})
+
+    return served
+
+
+def _query(request: Request) -> dict[str, str]:
+    params = request.query_params
+    return {name: ",".join(params.getlist(name)) for name in params}
+
+
+def _call(request: Request) -> Call:
+    """Return a request as it asks to be let in.
+
+    ``?key=`` is the client's credential where it sends no other, else the name of the key it asks about.
+    And a POST without a body need not declare what the body is.
+    """
+    headers, query = headers_of(request.scope), _query(request)
+    if "key" in query and credential(headers, {}) is not None:
+        del query["key"]
+    if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+        headers.setdefault("content-type", "application/json")
+    return Call(request.method, request.scope["path"], query, headers)
+
+
+def _opinion(call: Call, body: bytes) -> Opinion:
+    """Read a rating, from the body or, if there is none, from the query."""
+    if body.strip():
+        fields = Fields(parse(body), strict=True)
+        refuse_misspelt(fields, RATING)
+        id_, model = fields.need_text("prompt_id"), fields.text("model")
+        feedback = fields.text("feedback")
+        if "rating" not in fields.rest:
+            raise invalid("rating is required", "$.rating")
+        return Opinion(id_, fields.rest["rating"], model, feedback)
+    query = call.query
+    if not any(name in query for name in OLDER):
+        raise invalid('the request has no body; send {"prompt_id": ..., "model": ..., "rating": 1 to 5}', "$")
+    check_names(query, (*OLDER, "rating", "key"))
+    if "prompt_id" not in query:
+        raise invalid("prompt_id is required", "prompt_id")
+    name = "rating" if "rating" in query else "score"
+    if name not in query:
+        raise invalid("score is required", "score")
+    text = query[name].strip()
+    rating = int(text) if text.isdecimal() and len(text) < 4 else text
+    at = (name, "prompt_id", "model", "feedback")
+    return Opinion(query["prompt_id"], rating, query.get("model"), query.get("feedback"), at)
+
+
+def _statistics(found: dict[str | None, Sums], ratings: dict[str, float]) -> Json:
+    """Write the sums by the model that answered; a request that failed was answered by none."""
+    total = sum(found.values(), Sums())
+    models = {name: sums for name, sums in found.items() if name is not None}
+    answered = {name: sums.requests - sums.failed for name, sums in models.items()}
+    latencies = {name: sums.latency_ms for name, sums in models.items()}
+    return {
+        "model_usage": {name: count for name, count in _most(answered) if count},
+        "avg_latency": {name: round(ms / 1000, 4) for name, ms in latencies.items() if ms is not None},
+        "avg_rating": {name: round(mean, 3) for name, mean in ratings.items()},
+        "total_fallbacks": total.fallback,
+        "fallback_count": total.fallback,
+        "total_prompts": total.requests,
+        "cache_hits": total.cached,
+        "tokens": total.tokens,
+        "cost_usd": dollars(total.cost),
+    }
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Return counts by name, the highest first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _usage(found: Used) -> Json:
+    span = found.span
+    groups = [{found.by or "": _group(found.by, name), **_sums(sums)} for name, sums in found.groups]
+    return {
+        **_sums(found.total),
+        "period": span.period,
+        "from": None if span.since is None else _iso(span.since),
+        "to": _iso(span.until),
+        "groups": groups,
+    }
+
+
+def _sums(sums: Sums) -> dict[str, Json]:
+    return {
+        "total_requests": sums.requests,
+        "total_tokens": sums.tokens,
+        "prompt_tokens": sums.input,
+        "completion_tokens": sums.output,
+        "estimated_cost_usd": dollars(sums.cost),
+        "unknown_cost_requests": sums.unknown_cost,
+        "cached_requests": sums.cached,
+        "failed_requests": sums.failed,
+    }
+
+
+def _group(by: str | None, name: str | int | None) -> Json:
+    """Write the name of a group: a day as a date, an hour as the instant it begins at."""
+    if not isinstance(name, int):
+        return name
+    return _iso(name)[:10] if by == "day" else _iso(name)
+
+
+def _series(found: Series) -> Json:
+    points: list[Json] = [
+        {
+            "at": _iso(at),
+            "requests": sums.requests,
+            "tokens": sums.tokens,
+            "prompt_tokens": sums.input,
+            "completion_tokens": sums.output,
+            "cost_usd": dollars(sums.cost),
+            "errors": sums.failed,
+            "cached": sums.cached,
+            "avg_latency_ms": _tenth(sums.latency_ms),
+            "avg_first_event_ms": _tenth(sums.first_event_ms),
+        }
+        for at, sums in found.points
+    ]
+    since, until = _iso(found.since), _iso(found.until)
+    return {"interval": found.interval, "from": since, "to": until, "series": points}
+
+
+def _exchange(found: Ledgered) -> Json:
+    row, rating = found.row, found.rating
+    return {
+        **{name: getattr(row, name) for name in ("id", "request_id", "key", "dialect", "task", "model")},
+        **{name: getattr(row, name) for name in ("answered_model", "provider", "state", "status", "stream")},
+        **{name: getattr(row, name) for name in ("cached", "fallback", "chunks", "counted", "stop")},
+        "losses": list(row.losses),
+        **_course(row),
+        "latency_ms": _tenth(row.latency_ms),
+        "rating": None if rating is None else {"rating": rating.rating, "feedback": rating.feedback or None},
+        "attempts": [
+            {
+                **{name: getattr(one, name) for name in ("number", "provider", "model", "state", "status")},
+                **_course(one),
+            }
+            for one in found.attempts
+        ],
+    }
+
+
+def _course(row: ExchangeRow | AttemptRow) -> dict[str, Json]:
+    """Write what exchanges and attempts have in common: when, how it failed, what it took."""
+    known = row.state != "reserved"
+    return {
+        "opened_at": row.opened_at,
+        "settled_at": row.settled_at,
+        "first_event_ms": _tenth(row.first_event_ms),
+        "usage": _tokens(row.meters) if known else None,
+        "cost_usd": dollars(row.meters.cost_micros) if known else None,
+        "failure": row.failure,
+        "message": row.message,
+    }
+
+
+def _tokens(meters: Meters) -> Json:
+    """Write tokens; null where nobody knows even whether there were any."""
+    counted = Usage(**{name: getattr(meters, name) for name in COUNTERS})
+    if not counted.total and meters.cost_micros is None:
+        return None
+    return {
+        "input_tokens": counted.total_input,
+        "cached_tokens": counted.cache_read,
+        "output_tokens": counted.total_output,
+        "reasoning_tokens": counted.reasoning,
+        "total_tokens": counted.total,
+        "estimated": meters.estimated,
+    }
+
+
+def _iso(at: float) -> str:
+    """Write an instant; whole seconds where it is one."""
+    exact = "seconds" if at == int(at) else "milliseconds"
+    end = min(at, 253_402_300_799.0)
+    return datetime.fromtimestamp(end, UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+
+
+def _tenth(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 1)
+
+
+def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    told = {"cache-control": "no-store", **(headers or {})}
+    return Response(encode(body), status, told, media_type="application/json")

@@ -1,0 +1,75 @@
+"""A gateway before a simulator, in a thread: for tests whose client is a program that blocks.
+
+    with stage(tmp_path, script, GROQ_API_KEY="x", API_KEYS="right") as there:
+        subprocess.run(["curl", there.gate.url, ...])
+
+Every provider whose key is set is at the simulator, under its own name and in its own dialect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+from tests.house import House, house
+
+from dragoman.dialects.catalog import DIALECTS
+from dragoman.providers.catalog import catalog
+from dragoman.simulator import Script, Simulator
+
+
+class Stage(NamedTuple):
+    """What stands on it; between answers the simulator may be looked at from any thread."""
+
+    sim: Simulator
+    gate: House
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return self.gate.url
+
+
+@contextmanager
+def stage(folder: Path, script: Script | None = None, **settings: str) -> Iterator[Stage]:
+    """Serve until the block ends; `settings` are environment names."""
+    begun: Future[tuple[Stage, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        over = asyncio.Event()
+        async with Simulator(script or Script()) as sim:
+            elsewhere = {"DRAGOMAN_PROVIDERS": _providers(sim.url), **settings}
+            async with house(folder, sim.url, **elsewhere) as gate:
+                begun.set_result((Stage(sim, gate), asyncio.get_running_loop(), over))
+                await over.wait()
+
+    def serve() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            if begun.done():
+                raise
+            begun.set_exception(error)
+
+    thread = Thread(target=serve, name="stage")
+    thread.start()
+    try:
+        found, loop, over = begun.result()
+        try:
+            yield found
+        finally:
+            loop.call_soon_threadsafe(over.set)
+    finally:
+        thread.join()
+
+
+def _providers(url: str) -> str:
+    """Return every provider that has an address of its own, at the simulator instead."""
+    rows = (row for row in catalog().providers.values() if row.base_url)
+    return json.dumps({row.name: {"base_url": url + DIALECTS[row.dialect].root} for row in rows})
