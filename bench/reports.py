@@ -170,7 +170,7 @@ def jobs(until: float, admin: str) -> list[tuple[str, str, str]]:
         ("usage by day, a year", f"{usage}group_by=day"),
         ("usage by hour, month", f"{usage}group_by=hour&period=month"),
         ("series by hour, week", f"{series}interval=hour&period=week"),
-        ("series by hour, 62 days", f"{series}interval=hour&from={until - 62 * 86_400:.0f}&to={until:.0f}"),
+        ("series by hour, 41 days", f"{series}interval=hour&from={until - 41 * 86_400:.0f}&to={until:.0f}"),
         ("series by day, a year", f"{series}interval=day&period=all"),
         ("series of a model, a year", f"{series}interval=day&period=all&model=bench-model-0"),
     ]

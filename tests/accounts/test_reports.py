@@ -288,7 +288,7 @@ def test_the_longest_report_is_made(tmp_path: Path) -> None:
         longest = {"interval": "hour", "from": str(end - MOST_POINTS * HOUR_S), "to": str(end)}
         assert len((await series(db.reports, ONE, longest, now=NOW)).points) == MOST_POINTS
         longer = {**longest, "from": str(end - (MOST_POINTS + 1) * HOUR_S)}
-        with pytest.raises(Failure, match="at most 1,500"):
+        with pytest.raises(Failure, match="at most 1,000"):
             await series(db.reports, ONE, longer, now=NOW)
 
     play(tmp_path, scene)

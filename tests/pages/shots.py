@@ -1,7 +1,7 @@
 """Pictures of the playground as it looks now.
 
-    python tests/pages/shots.py            those that the docs show, into docs/img
-    python tests/pages/shots.py FOLDER     all of them, to be looked at: empty and full, good and bad
+    python tests/pages/shots.py            all of them into docs/img: empty and full, good and bad
+    python tests/pages/shots.py FOLDER     elsewhere
 
 They are made of a real page before the simulator, which says the same at every run; the times in them are
 measured. Look at them before a change of the page is called done: alignment, overflow, contrast.
@@ -151,8 +151,6 @@ SHOTS: tuple[tuple[str, Callable[[Page, Stage], None], int, str], ...] = (
 )
 """Name, what was done, width, shade."""
 
-IN_THE_DOCS = ("light", "dark", "streaming", "stopped-dark", "phone-done")
-
 
 def shoot(browser: Browser, there: Stage, folder: Path, name: str) -> Path:
     """Make one picture and return where it is."""
@@ -170,9 +168,8 @@ def shoot(browser: Browser, there: Stage, folder: Path, name: str) -> Path:
 def main() -> None:
     """Make the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "img"
-    wanted = [name for name, *_ in SHOTS] if len(sys.argv) > 1 else IN_THE_DOCS
     with chromium() as browser:
-        for name in wanted:
+        for name, *_ in SHOTS:
             with playing(**({"API_KEYS": "somebody's"} if name == "key" else {})) as there:
                 print(shoot(browser, there, folder, name))  # noqa: T201  it is what this program says
 

@@ -18,6 +18,7 @@ from tests.sinks.records import AT, RATED, Complaints, Pace, record, run
 from dragoman.core.failure import Failure, Kind
 from dragoman.sinks import Sink, influx
 from dragoman.sinks.influx import LONGEST_S, RETRY_S, Influx, InfluxSpec
+from dragoman.sinks.posting import Answer
 from dragoman.store import Meters
 
 Form = dict[str, Any]
@@ -346,6 +347,15 @@ def test_a_server_in_trouble_costs_no_point(tmp_path: Path, answer: bytes) -> No
             assert times == sorted(times)
 
     asyncio.run(play())
+
+
+def test_a_server_that_repeats_what_it_was_sent_tells_nobody_our_password(tmp_path: Path) -> None:
+    """Neither as it was configured, nor as it was sent, nor the half of it where its words are cut."""
+    spec = InfluxSpec(url=NOWHERE, db="d", user="me", password="canary-password")
+    words = f"Basic bWU6Y2FuYXJ5LXBhc3N3b3Jk {'x' * 258}canary-password"
+    scene = Scene(tmp_path, spec)
+    said = str(scene.sink._words(Answer(500, words)))
+    assert said == f"500: Basic *** {'x' * 258}***"
 
 
 def test_a_server_that_says_when_is_asked_then(tmp_path: Path) -> None:

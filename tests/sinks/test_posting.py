@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 from tests.sinks.listener import NEVER, listening, reply
 
 from dragoman.core.failure import Failure
-from dragoman.sinks.posting import LONGEST_WAIT_S, WORDS, Answer, Post, checked, delay
+from dragoman.sinks.posting import LONGEST_WAIT_S, WORDS, Answer, Post, _trouble, checked, delay
 
 
 def told(*answers: bytes, times: int = 1, timeout_s: float = 20) -> tuple[list[Answer], list[str]]:
@@ -81,6 +82,30 @@ def test_nobody_there_is_an_answer_too() -> None:
     [nonsense], _ = told(b"nonsense\r\n\r\n")
     [silent], _ = told(NEVER, timeout_s=0.05)
     assert (nonsense.status, silent) == (0, Answer(0, "no answer within 0.05 s"))
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 2 X\r\ncontent-length: x\r\n\r\n"])
+def test_the_address_is_not_in_what_went_wrong(answer: bytes) -> None:
+    """Many an address has its secret in its path or its query."""
+
+    async def play() -> list[Answer]:
+        async with listening(answer) as listener:
+            post = Post(f"{listener.url}/canary?token=canary", timeout_s=20)
+            nonsense = await post.send(b"body")
+        nobody = await post.send(b"body")
+        await post.close()
+        return [nonsense, nobody]
+
+    for found in [*asyncio.run(play()), Answer(0, _trouble(aiohttp.ClientOSError(None, "at canary")))]:
+        assert found.status == 0
+        assert found.words
+        assert "canary" not in found.words
+
+
+def test_what_a_terminal_would_obey_is_blank() -> None:
+    """A server's words end in a log that somebody looks at."""
+    [answer], _ = told(reply(500, body="a\x1b[2Jb\x00c\x85d"))
+    assert answer.words == "a [2Jb c d"
 
 
 @pytest.mark.parametrize(

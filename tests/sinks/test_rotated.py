@@ -135,3 +135,11 @@ def test_several_processes_lose_no_line_at_a_rotation(tmp_path: Path) -> None:
         assert len(paths) > 4
         assert max(path.stat().st_size for path in paths) <= 2000
         assert sorted(lines) == wanted
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Nobody waits for whoever should read it, and the other file gets no line either."""
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(OSError, match="this is a pipe"):
+        write(files(tmp_path), "one")
+    assert (tmp_path / "a.json").read_bytes() == b""

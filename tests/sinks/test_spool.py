@@ -133,6 +133,16 @@ def test_other_files_are_left_alone(team: Team) -> None:
     assert (team.folder / "notes.lines").read_bytes() == b"mine\n"
 
 
+def test_what_is_no_file_is_no_piece(team: Team) -> None:
+    """Whatever it is called: a folder cannot be read, and a pipe would be waited for."""
+    team.folder.mkdir(parents=True)
+    (team.folder / "01764000000123-two-000001.lines").mkdir()
+    os.mkfifo(team.folder / "01764000000123-two-000002.lines")
+    team.gone = {"two"}
+    assert team.spool().adopt() == 0
+    assert len(list(team.folder.glob("*-two-*.lines"))) == 2
+
+
 def test_the_oldest_go_when_there_is_no_room(team: Team) -> None:
     """They are counted; the one in somebody's hands stays."""
     spool = team.spool(most_bytes=400)

@@ -9,7 +9,6 @@ times of one's own everything may be asked for; dates and hours are UTC.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
@@ -37,8 +36,8 @@ INTERVALS: Mapping[str, int] = MappingProxyType({"hour": HOUR_S, "day": DAY_S})
 FINE_S = 2 * DAY_S
 """Up to so many seconds are told hour by hour, unless asked otherwise."""
 
-MOST_POINTS = 1500
-"""Hours or days one report may have: two months, or four years."""
+MOST_POINTS = 1000
+"""Hours or days one report may have: 41 days, or almost three years."""
 
 LAST = 253_402_300_800.0
 """The end of the year 9999."""
@@ -213,7 +212,7 @@ async def series(reports: Reports, account: Account, query: Query, *, now: float
     since = await _begin(reports, span, part, name="interval", interval=interval)
     found = await reports.sums(part, cast("Grouping", interval))
     step = INTERVALS[interval]
-    starts = range(int(since // step * step), math.ceil(span.until / step) * step, step)
+    starts = range(int(since // step * step), -int(-span.until // step) * step, step)
     points = ((at, found.get(at, Sums())) for at in starts) if since < span.until else ()
     return Series(interval, since, span.until, tuple(points))
 

@@ -8,21 +8,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+
+PATIENCE_S = 1.0
+"""Seconds that are waited for others: who holds a lock longer may be stopped, and never let go."""
+AGAIN_S = 0.005
+"""Seconds between two tries to take a lock."""
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def alone(lock: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Keep other processes, and other threads, that use the same lock file from what is done meanwhile.
 
     Its folder is made if need be, for nobody but who runs this process.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder cannot be written, or somebody else does not let go of the lock.
     """
     lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _take(descriptor, lock, patience_s)
         yield
     finally:
         os.close(descriptor)
@@ -51,3 +57,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, lock: Path, patience_s: float) -> None:
+    """Take a lock; a thread that waited for it without an end would keep the process from ending."""
+    for tries_left in range(round(patience_s / AGAIN_S), -1, -1):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        Event().wait(AGAIN_S if tries_left else 0)
+    raise TimeoutError(errno.ETIMEDOUT, "another process holds this lock", str(lock))

@@ -124,7 +124,7 @@ class Influx:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._post = _post(spec)
-        self._secrets = [secret for secret in (spec.token, spec.password) if secret]
+        self._secrets = [secret for secret in (spec.token, spec.password, _pair(spec)) if secret]
         self._flush_s = spec.flush_s
         self._spool = Spool(
             folder,
@@ -266,9 +266,10 @@ class Influx:
 
     def _words(self, answer: Answer) -> ConnectionError:
         """Return what a server said, without what it may have repeated of ours."""
-        words = answer.words[:300]
+        words = answer.words
         for secret in self._secrets:
             words = words.replace(secret, "***")
+        words = words[:300]
         return ConnectionError(f"{answer.status}: {words}" if answer.status else words)
 
 
@@ -292,7 +293,11 @@ def _post(spec: InfluxSpec) -> Post:
     if not spec.db:
         raise Failure(Kind.INVALID, "influx.url wants influx.bucket (2.x) or influx.db (1.x) too")
     if spec.user:
-        pair = f"{spec.user}:{spec.password}".encode()
-        text["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        text["authorization"] = f"Basic {_pair(spec)}"
     query = {"db": spec.db, "precision": "ns"}
     return Post(f"{url}/write", query=query, headers=text, timeout_s=spec.timeout_s)
+
+
+def _pair(spec: InfluxSpec) -> str:
+    """Return user and password as they are sent."""
+    return base64.b64encode(f"{spec.user}:{spec.password}".encode()).decode() if spec.user else ""

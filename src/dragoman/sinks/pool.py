@@ -17,15 +17,15 @@ The files are MessagePack, not a scraper's text: to read that back would take a 
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from operator import add
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from dragoman.sinks.disk import alone
 
 FOLDED = "folded"
 
@@ -153,16 +153,9 @@ class Pool:
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.counts"
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> AbstractContextManager[None]:
         """Keep other workers from changing the folder meanwhile."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return alone(self._folder / "lock")
 
 
 def summed(families: Iterable[Family]) -> list[Family]:

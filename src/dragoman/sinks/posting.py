@@ -6,6 +6,7 @@ No redirect is followed, no cookie kept, no proxy taken from the environment. Wh
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -20,6 +21,10 @@ LONGEST_WAIT_S = 300.0
 
 WORDS = 2000
 """Bytes of an answer that are read."""
+
+
+UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What must not reach a terminal: a server may say anything."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -71,7 +76,7 @@ class Post:
                 words = await answer.content.read(WORDS)
                 return Answer(
                     answer.status,
-                    " ".join(words.decode("utf-8", "replace").split()),
+                    " ".join(UNPRINTED.sub(" ", words.decode("utf-8", "replace")).split()),
                     _seconds(answer.headers.get("retry-after", "")),
                 )
         except TimeoutError:
@@ -79,7 +84,7 @@ class Post:
         except aiohttp.InvalidURL:
             return Answer(0, "the address is none that can be called")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(0, str(error) or type(error).__name__)
+            return Answer(0, _trouble(error))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -121,6 +126,18 @@ def delay(tries: int, asked_s: float, *, first_s: float, most_s: float, chance: 
     """
     own = min(most_s, first_s * 2.0 ** min(tries - 1, 30)) * (0.5 + chance() / 2)
     return min(LONGEST_WAIT_S, max(own, asked_s))
+
+
+def _trouble(error: Exception) -> str:
+    """Return why nothing was answered, without the address: its path or its query may be a secret."""
+    match error:
+        case aiohttp.ClientConnectorError():
+            return str(error)  # it names the host, and no more
+        case aiohttp.ClientResponseError():
+            return "what was answered is no HTTP"
+        case OSError(errno=int(number)):
+            return os.strerror(number)
+    return type(error).__name__
 
 
 def _seconds(retry_after: str) -> float:

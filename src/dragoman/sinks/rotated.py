@@ -14,7 +14,9 @@ All methods block.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -95,7 +97,12 @@ class Rotated:
 
 def _open(path: Path) -> int:
     # What was asked and answered is for nobody but who runs the gateway.
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        # Nothing that was written can be taken back from it, and who does not read would be waited for.
+        os.close(descriptor)
+        raise OSError(errno.ESPIPE, "this is a pipe, and no file", str(path))
+    return descriptor
 
 
 def _is_whole(descriptor: int, size: int, form: Form) -> bool:

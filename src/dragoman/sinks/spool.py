@@ -1,6 +1,6 @@
 """Lines that wait on disk until somebody takes them, whatever happens to the process meanwhile.
 
-    <folder>/00001764000000123-<owner>-000001.lines    a piece: whole lines, appended to while it is the last
+    <folder>/01764000000123-<owner>-000001.lines       a piece: whole lines, appended to while it is the last
     <folder>/rejected/...                              pieces nobody wanted, the last of them
     <folder>/lock                                      held while pieces of the dead are taken over
 
@@ -144,8 +144,8 @@ class Spool:
 
     def adopt(self) -> int:
         """Take over the pieces of processes that are gone; return how many lines they have."""
-        with self._lock, alone(self._folder / "lock"):
-            names = sorted(path.name for path in self._folder.glob("*.lines"))
+        with alone(self._folder / "lock"), self._lock:
+            names = sorted(path.name for path in self._folder.glob("*.lines") if path.is_file())
             found = [match for name in names if (match := NAME.fullmatch(name))]
             dead = {*self._dead({match["owner"] for match in found} - {self._owner})}
             taken = [self._take_over(match) for match in found if match["owner"] in dead]

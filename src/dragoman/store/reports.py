@@ -15,7 +15,6 @@ Reports have a thread and a connection of their own: a long one holds up no requ
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -72,7 +71,8 @@ def _cover(since: float, until: float, spans: list[int]) -> Iterator[Cover]:
         yield Cover(0, since, until)
         return
     span, *shorter = spans
-    lo, hi = math.ceil(since / span) * span, math.floor(until / span) * span
+    # Division would round an instant that is hardly after the hour to it; its remainder is exact.
+    lo, hi = -int(-since // span) * span, int(until // span) * span
     if lo >= hi:
         yield from _cover(since, until, shorter)
         return
