@@ -180,7 +180,7 @@ class Gateway:
         self._templates = Templates(config.templates, _complain)
         self._cache = Cache(config.cache, self._store.recordings, now=self._now, complain=_complain)
         self._metrics = self._counting(config)
-        self._sinks = Hub(self._listeners(config), _complain)
+        self._sinks = Hub(self._listeners(config), _trouble)
         self._services = Services(
             live=self._live,
             admit=self._admit,
@@ -328,12 +328,12 @@ class Gateway:
         if self._metrics is not None:
             listeners.append(self._metrics)
         if config.files.enabled:
-            listeners.append(Files(config.files, tick=self._tick, complain=_complain))
+            listeners.append(Files(config.files, tick=self._tick, complain=_trouble))
         if config.influx.url:
             listeners.append(self._influx(config))
         if config.webhook.url:
             now, tick, chance = self._now, self._tick, self._chance
-            listeners.append(Webhook(config.webhook, now=now, tick=tick, chance=chance, complain=_complain))
+            listeners.append(Webhook(config.webhook, now=now, tick=tick, chance=chance, complain=_trouble))
         if config.otlp.endpoint:
             listeners.append(Otlp(config.otlp, address=self._address))
         return listeners
@@ -364,7 +364,7 @@ class Gateway:
             now=self._now,
             tick=self._tick,
             chance=self._chance,
-            complain=_complain,
+            complain=_trouble,
             known=self._known,
         )
 
@@ -443,6 +443,14 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _trouble(message: str, error: BaseException) -> None:
+    """Tell of what a sink ran into: a fault of the world in a line, a bug with where it is."""
+    if isinstance(error, OSError):
+        log.error("%s: %s", message, error)
+    else:
+        _complain(message, error)
 
 
 def _complain(message: str, error: BaseException) -> None:

@@ -133,9 +133,9 @@ def instant(name: str, text: str, *, after: bool = False) -> float:
         Failure: INVALID, it names none.
     """
     # An offset's + that was not escaped arrives as a space.
-    words = re.sub(r" (?=\d\d:?\d\d$)", "+", text.strip()) if "T" in text else text.strip()
+    words = re.sub(r" (?=[0-9]{2}:?[0-9]{2}$)", "+", text.strip()) if "T" in text else text.strip()
     try:
-        if re.fullmatch(r"\d{1,12}(\.\d+)?", words):
+        if re.fullmatch(r"[0-9]{1,12}(\.[0-9]+)?", words):
             found = float(words)
         elif len(words) == len("2026-11-01"):
             day = datetime.combine(date.fromisoformat(words), datetime.min.time(), UTC)

@@ -50,8 +50,10 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
             raise
         await out.reply(ex.door.write_failure(ex.failure), ex.headers())
     finally:
-        del ex.services.under_way[ex.id]
-        await _settle(ex)
+        try:
+            await _settle(ex)
+        finally:
+            del ex.services.under_way[ex.id]
 
 
 async def opened(ex: Exchange, target: Target) -> Attempt:

@@ -16,11 +16,11 @@ from starlette.routing import Route
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.dialects import Dialect, Surface
 from dragoman.dialects.catalog import DIALECTS, Doors, owner, plain
-from dragoman.dialects.fields import encode
 from dragoman.dialects.listings import asker
 from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
 from dragoman.server import metrics, models, offers, pages, playground, relay, stored, templates, usage
+from dragoman.server.answers import in_json, told
 from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
 from dragoman.server.openapi import docs
 
@@ -106,7 +106,7 @@ async def _refused(doors: Doors[Dialect | Surface], request: Request, error: Exc
         message = "nothing is served at this path; the documentation lists what is"
     code = "method_not_allowed" if status == 405 else "path_not_found"
     reply = door.write_failure(Failure(Kind.NOT_FOUND, message, source=Source.CLIENT, code=code))
-    return Response(encode(reply.body), status, {**reply.headers, **headers}, media_type="application/json")
+    return in_json(reply.body, status, {**reply.headers, **headers})
 
 
 def _owner(request: Request) -> str:
@@ -118,5 +118,4 @@ def _owner(request: Request) -> str:
 
 
 async def _bug(_: Request, __: Exception) -> Response:
-    reply = DIALECTS["openai_chat"].write_failure(Failure(Kind.INTERNAL, "internal error"))
-    return Response(encode(reply.body), 500, dict(reply.headers), media_type="application/json")
+    return told(DIALECTS["openai_chat"].write_failure(Failure(Kind.INTERNAL, "internal error")))

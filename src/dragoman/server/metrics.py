@@ -15,9 +15,8 @@ from dragoman.accounts.grants import EVERYONE
 from dragoman.accounts.keys import Account
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.dialects import Call
-from dragoman.dialects.catalog import DIALECTS
-from dragoman.dialects.fields import encode
 from dragoman.gateway import Gateway
+from dragoman.server.answers import refused
 from dragoman.server.client import headers_of
 from dragoman.sinks.prometheus import MetricsSpec
 
@@ -31,10 +30,7 @@ def routes(gateway: Gateway) -> list[Route]:
         try:
             return await _told(gateway, request)
         except Failure as failure:
-            reply = DIALECTS["openai_chat"].write_failure(failure)
-            return Response(
-                encode(reply.body), reply.status, dict(reply.headers), media_type="application/json"
-            )
+            return refused(failure)
 
     return [Route(PATH, page, methods=["GET"])]
 

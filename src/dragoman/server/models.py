@@ -17,10 +17,11 @@ from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, invalid
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
-from dragoman.dialects.fields import Fields, encode, parse
+from dragoman.dialects.fields import Fields, parse
 from dragoman.dialects.listings import OLLAMA_VERSION, Listed, asker, listed, loaded, shown
 from dragoman.exchange import Snapshot
 from dragoman.gateway import Gateway
+from dragoman.server.answers import in_json, told
 from dragoman.server.client import UNREAD, Edge, headers_of
 
 LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
@@ -85,11 +86,10 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
         call = Call(request.method, request.scope["path"], query, headers_of(request.scope))
         try:
             gateway.services.admit(call)
-            return _json(await page(gateway.services.live(), request, call))
+            return in_json(await page(gateway.services.live(), request, call))
         except Failure as failure:
-            reply = DIALECTS[asker(call.path, call.query, call.headers)].write_failure(failure)
             close = {"connection": "close"} if failure.kind in UNREAD else {}
-            return _json(reply.body, reply.status, {**reply.headers, **close})
+            return told(DIALECTS[asker(call.path, call.query, call.headers)].write_failure(failure), close)
 
     return served
 
@@ -111,7 +111,7 @@ async def _loaded(live: Snapshot, _: Request, __: Call) -> Json:
 
 
 async def _version(_: Request) -> Response:
-    return _json({"version": OLLAMA_VERSION})
+    return in_json({"version": OLLAMA_VERSION})
 
 
 def _model(body: bytes | None) -> str:
@@ -121,7 +121,3 @@ def _model(body: bytes | None) -> str:
     if not name:
         raise invalid("model is required", "$.model")
     return name
-
-
-def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(encode(body), status, headers, media_type="application/json")

@@ -16,11 +16,10 @@ from dragoman.core.extras import Json
 from dragoman.core.failure import Failure
 from dragoman.core.usage import Price
 from dragoman.dialects import Call
-from dragoman.dialects.fields import encode
-from dragoman.dialects.surfaces.prompt import SURFACE
 from dragoman.exchange import Snapshot
 from dragoman.gateway import Gateway
 from dragoman.providers import Model
+from dragoman.server.answers import in_json, refused
 from dragoman.server.client import headers_of
 
 NOTE = "models of every provider that is configured; prices in US dollars for a million tokens, null: unknown"
@@ -38,11 +37,8 @@ def routes(gateway: Gateway) -> list[Route]:
         try:
             gateway.services.admit(call)
         except Failure as failure:
-            reply = SURFACE.write_failure(failure)
-            return Response(
-                encode(reply.body), reply.status, dict(reply.headers), media_type="application/json"
-            )
-        return Response(encode(available(gateway.services.live())), media_type="application/json")
+            return refused(failure)
+        return in_json(available(gateway.services.live()))
 
     return [Route("/models", page, methods=["GET"])]
 

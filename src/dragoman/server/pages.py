@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dragoman import __version__
-from dragoman.dialects.fields import encode
 from dragoman.gateway import Gateway
+from dragoman.server.answers import in_json
 
 Page = Callable[[Request], Any]
 
@@ -22,21 +22,21 @@ def health(gateway: Gateway) -> dict[str, Page]:
     """Return the health pages by path."""
 
     async def healthy(_: Request) -> Response:
-        return _json({"status": "healthy"})
+        return in_json({"status": "healthy"})
 
     async def live(_: Request) -> Response:
-        return _json({"status": "live"})
+        return in_json({"status": "live"})
 
     async def ready(_: Request) -> Response:
         missing = await gateway.missing()
         if missing:
-            return _json({"status": "not ready", "missing": missing}, 503, {"retry-after": "1"})
-        return _json({"status": "ready"})
+            return in_json({"status": "not ready", "missing": missing}, 503, {"retry-after": "1"})
+        return in_json({"status": "ready"})
 
     async def described(_: Request) -> Response:
         missing = await gateway.missing()
         snapshot = gateway.services.live()
-        return _json(
+        return in_json(
             {
                 "status": "not ready" if missing else "healthy",
                 "version": __version__,
@@ -47,7 +47,3 @@ def health(gateway: Gateway) -> dict[str, Page]:
         )
 
     return {"/health": healthy, "/health/live": live, "/health/ready": ready, "/v1/health": described}
-
-
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(encode(body), status, headers, media_type="application/json")

@@ -24,10 +24,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from dragoman.core.failure import Failure, Kind, Source
-from dragoman.dialects.fields import encode
 from dragoman.dialects.listings import RUNNING
-from dragoman.dialects.surfaces.refusal import write_refusal
 from dragoman.gateway import Gateway
+from dragoman.server.answers import refused
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -111,8 +110,7 @@ class Pages:
         file = self.assets.get(name)
         if file is None:
             failure = Failure(Kind.NOT_FOUND, "no such file", source=Source.CLIENT, code="path_not_found")
-            reply = write_refusal(failure)
-            return Response(encode(reply.body), 404, dict(reply.headers), media_type="application/json")
+            return refused(failure)
         # A page of another version may still be open somewhere: it gets today's file, and does not keep it.
         same = request.path_params.get("version") == self.version
         return _told(request, file, KEPT if same else ASKED_AGAIN, "accept-encoding")

@@ -11,9 +11,8 @@ from starlette.routing import Route
 
 from dragoman.core.failure import Failure
 from dragoman.dialects import Call
-from dragoman.dialects.fields import encode
-from dragoman.dialects.surfaces.refusal import write_refusal
 from dragoman.gateway import Gateway
+from dragoman.server.answers import in_json, refused
 from dragoman.server.client import headers_of
 
 
@@ -25,10 +24,7 @@ def routes(gateway: Gateway) -> list[Route]:
         try:
             gateway.services.admit(call)
         except Failure as failure:
-            reply = write_refusal(failure)
-            return Response(
-                encode(reply.body), reply.status, dict(reply.headers), media_type="application/json"
-            )
-        return Response(encode(gateway.templates.list()), media_type="application/json")
+            return refused(failure)
+        return in_json(gateway.templates.list())
 
     return [Route("/templates", page, methods=["GET"])]

@@ -28,11 +28,11 @@ from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, invalid
 from dragoman.core.usage import COUNTERS, Usage
 from dragoman.dialects import Call
-from dragoman.dialects.fields import Fields, encode, parse
+from dragoman.dialects.fields import Fields, parse
 from dragoman.dialects.surfaces.asked import refuse_misspelt
-from dragoman.dialects.surfaces.refusal import write_refusal
 from dragoman.dialects.surfaces.told import dollars
 from dragoman.gateway import Gateway
+from dragoman.server.answers import in_json, refused
 from dragoman.server.client import UNREAD, Edge, headers_of
 from dragoman.sinks import Rated
 from dragoman.store import AttemptRow, ExchangeRow, Meters, Sums
@@ -40,6 +40,10 @@ from dragoman.store import AttemptRow, ExchangeRow, Meters, Sums
 RATING = ("prompt_id", "model", "rating", "feedback")
 OLDER = ("prompt_id", "model", "score", "feedback")
 """A rating's fields: in a body, and in the older form, which has them in the query."""
+
+
+PRIVATE = {"cache-control": "no-store"}
+"""No proxy keeps what is one key's own."""
 
 
 class Asking(NamedTuple):
@@ -115,11 +119,10 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
             query = {name: value for name, value in _query(request).items() if name != "key" or not entered}
             # Edge.body asks for admission once more, so the call it sees still holds what lets in.
             call = sent if request.method == "POST" else msgspec.structs.replace(sent, query=query)
-            return _json(await page(Asking(account, call, request)))
+            return in_json(await page(Asking(account, call, request)), headers=PRIVATE)
         except Failure as failure:
-            reply = write_refusal(failure)
             close = {"connection": "close"} if failure.kind in UNREAD else {}
-            return _json(reply.body, reply.status, {**reply.headers, **close})
+            return refused(failure, {**PRIVATE, **close})
 
     return served
 
@@ -163,7 +166,7 @@ def _opinion(call: Call, body: bytes) -> Opinion:
     if name not in query:
         raise invalid("score is required", "score")
     text = query[name].strip()
-    rating = int(text) if text.isdecimal() and len(text) < 4 else text
+    rating = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else text
     at = (name, "prompt_id", "model", "feedback")
     return Opinion(query["prompt_id"], rating, query.get("model"), query.get("feedback"), at)
 
@@ -302,8 +305,3 @@ def _iso(at: float) -> str:
 
 def _tenth(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
-
-
-def _json(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    told = {"cache-control": "no-store", **(headers or {})}
-    return Response(encode(body), status, told, media_type="application/json")

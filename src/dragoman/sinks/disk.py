@@ -66,4 +66,4 @@ def _take(descriptor: int, lock: Path, patience_s: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         Event().wait(AGAIN_S if tries_left else 0)
-    raise TimeoutError(errno.ETIMEDOUT, "another process holds this lock", str(lock))
+    raise OSError(errno.EBUSY, "another process holds this lock", str(lock))

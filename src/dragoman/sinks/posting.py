@@ -142,4 +142,4 @@ def _trouble(error: Exception) -> str:
 
 def _seconds(retry_after: str) -> float:
     """Return a ``Retry-After`` in seconds; a date counts as nothing said."""
-    return float(retry_after) if re.fullmatch(r"\d{1,9}", retry_after) else 0.0
+    return float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else 0.0

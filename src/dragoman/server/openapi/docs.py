@@ -20,10 +20,10 @@ from dragoman import __version__
 from dragoman.accounts.loopback import is_loopback
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.dialects import Dialect, Surface
-from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.fields import encode
 from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
+from dragoman.server.answers import refused
 from dragoman.server.openapi.document import Facts, document, recordings
 from dragoman.server.openapi.operation import MODEL
 from dragoman.server.openapi.served import served
@@ -90,8 +90,7 @@ class Pages:
         name = request.path_params["file"]
         if name not in FILES:
             failure = Failure(Kind.NOT_FOUND, "no such file", source=Source.CLIENT, code="path_not_found")
-            reply = DIALECTS["openai_chat"].write_failure(failure)
-            return Response(encode(reply.body), 404, dict(reply.headers), media_type="application/json")
+            return refused(failure)
         folder, kind = FILES[name]
         return _told(request, self._bytes(folder, name), f"{kind}; charset=utf-8")
 

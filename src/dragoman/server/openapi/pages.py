@@ -32,6 +32,7 @@ class ModelOffered(Struct):
     Attributes:
         context: Tokens input and output may have together.
         inputs: Kinds of content it reads.
+        retired: Its provider serves it no longer; another answers.
         prices: US dollars for a million tokens, by kind.
     """
 
@@ -43,6 +44,7 @@ class ModelOffered(Struct):
     inputs: list[str] | None
     tools: bool | None
     reasoning: bool | None
+    retired: bool
     prices: dict[str, Any] | None
 
 
@@ -431,6 +433,7 @@ OPERATIONS: Operations = {
         form="text/plain",
         also=("application/openmetrics-text",),
         statuses=(*PAGE, 404),
+        words="chat",
         line=False,
     ),
     "GET /": Operation(
