@@ -95,3 +95,43 @@ def test_an_exchange_keeps_the_configuration_it_began_with(tmp_path: Path) -> No
             assert gate.gateway.services.live().table.resolve("name").targets[0].model == "new"
 
     asyncio.run(play())
+
+
+def test_what_a_reload_does_not_change_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Sinks hold from one start to the next; whose words are logged, and who may read metrics, does not."""
+    file = tmp_path / "dragoman.toml"
+    changes = {
+        "files": '[files]\nkeep = 3\ntext = "all"\n',
+        "influx": '[influx]\nurl = "http://127.0.0.1:9"\ndb = "d"\n',
+        "webhook": "[webhook]\ntries = 3\n",
+        "metrics": "[metrics]\nkeys = true\n",
+        "otlp": "[otlp]\nkeys = true\n",
+        "": '[files]\ntext = "all"\n[metrics]\nopen = true\nreaders = ["me"]\n',
+    }
+
+    async def play() -> None:
+        for name, words in changes.items():
+            file.write_text("")
+            async with house(tmp_path) as gate:
+                caplog.clear()
+                file.write_text(words)
+                assert gate.gateway.reload()
+                named = [record.args for record in caplog.records if "next start" in record.message]
+                assert named == ([(name,)] if name else [])
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+
+def test_a_sink_in_trouble_is_told_of_in_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder that cannot be written is no bug, and has no traceback."""
+    (tmp_path / "logs").write_text("a file")
+
+    async def play() -> None:
+        async with Simulator() as sim, house(tmp_path, sim.url) as gate:
+            await ask(gate.port, post("/v1/chat/completions", chat()))
+            await gate.rows(1)
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+    [told] = [record for record in caplog.records if "log of prompts" in record.message]
+    assert "File exists" in told.message
+    assert told.exc_info is None

@@ -16,11 +16,14 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from dragoman.accounts import loopback
 from dragoman.accounts.keys import Account, Keys, admin_digest, credential, ensure_admin, load_pepper
@@ -63,10 +66,16 @@ FIXED = (
     "media",
     "pepper",
     "prompts",
+    "files",
+    "influx",
+    "webhook",
     "metrics",
     "otlp",
 )
 """Settings that hold from one start to the next."""
+
+LIVE: Mapping[str, tuple[str, ...]] = MappingProxyType({"files": ("text",), "metrics": ("readers", "open")})
+"""Of these sections, what takes effect at once all the same."""
 
 log = logging.getLogger("dragoman")
 
@@ -158,7 +167,7 @@ class Gateway:
         """Open everything and begin to serve."""
         config = self.config
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._store = SqliteStore.open(config.data / "dragoman.db", config.store)
+        self._store = SqliteStore.open(config.data / "dragoman.db", config.store, announce=self._announce)
         self._owner = Owner.claim(config.data / "owners")
         ledger = Ledger(self._store, self._owner)
         swept = await ledger.sweep()
@@ -263,19 +272,8 @@ class Gateway:
         except ConfigError as error:
             log.error("the configuration was not reloaded, the last good one stays:\n%s", error)  # noqa: TRY400
             return False
-        for name in (
-            "data",
-            "server",
-            "store",
-            "responses",
-            "keys",
-            "dialects",
-            "local",
-            "media",
-            "pepper",
-            "prompts",
-        ):
-            if getattr(config, name) != getattr(self.config, name):
+        for name in FIXED:
+            if _lasting(config, name) != _lasting(self.config, name):
                 log.warning("a changed [%s] takes effect at the next start", name)
         self._snapshot = self._build(config)
         self.config = config
@@ -443,6 +441,14 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _lasting(config: Config, name: str) -> object:
+    """Return what a section says that holds until the next start."""
+    spec = getattr(config, name)
+    if name not in LIVE:
+        return spec
+    return {field: value for field, value in msgspec.structs.asdict(spec).items() if field not in LIVE[name]}
 
 
 def _trouble(message: str, error: BaseException) -> None:

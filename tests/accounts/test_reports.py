@@ -132,6 +132,7 @@ class Unasked:
         ({"period": ""}, "period", "day, week, month, all"),
         ({"period": "day", "from": "2026-11-01"}, "period", "not both"),
         ({"from": "yesterday"}, "from", "2026-11-01T09:30:00Z"),
+        ({"from": "\u0663"}, "from", "2026-11-01T09:30:00Z"),
         ({"from": ""}, "from", "Unix seconds"),
         ({"to": "2026-02-30"}, "to", "2026-11-01"),
         ({"to": "-5"}, "to", "Unix seconds"),

@@ -54,6 +54,13 @@ def test_a_word_nobody_knows_says_nothing() -> None:
     assert asked(CacheSpec(), {"x-dragoman-cache": "hit"}, by_default=True) == BOTH
 
 
+@pytest.mark.parametrize("said", ["off, off", "on, off", "off,exact"])
+def test_a_client_that_says_no_twice_has_said_no(said: str) -> None:
+    """A header that was sent twice is a list; of two words that differ the careful one counts."""
+    assert asked(CacheSpec(mode="all"), {"x-dragoman-cache": said}, by_default=True) == NEITHER
+    assert asked(CacheSpec(), {"x-dragoman-cache": "on, on"}, by_default=False) == BOTH
+
+
 def test_exact_asks_for_no_similar_question() -> None:
     """Similar questions count only where the operator allows it and the client does not refuse."""
     spec = CacheSpec(semantic=True)

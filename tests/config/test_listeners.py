@@ -19,6 +19,8 @@ URL = "http://127.0.0.1:8086"
         (f'[webhook]\nurl = "{URL}"\n', "dragoman.toml:2: webhook.url wants webhook.secret"),
         (f'[webhook]\nurl = "{URL}"\nsecret = "x"\n', "dragoman.toml:3: webhook.secret must be whsec_"),
         (f'[otlp]\nendpoint = "{URL}"\nheaders = ["x"]\n', "dragoman.toml:2: each of otlp.headers must be"),
+        ('[otlp]\nendpoint = "collector"\n', "dragoman.toml:2: otlp.endpoint must be an address"),
+        ('[otlp]\nendpoint = "http://u:p@h"\n', "dragoman.toml:2: otlp.endpoint must not have a user"),
     ],
 )
 def test_a_sink_that_cannot_be_is_refused(tmp_path: Path, toml: str, says: str) -> None:

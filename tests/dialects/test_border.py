@@ -35,6 +35,14 @@ def test_crossing_keeps_its_own_and_declares_the_rest_once() -> None:
     assert [str(loss) for loss in out.losses] == ["dropped:m.y", "dropped:m.signature"]
 
 
+def test_any_number_of_losses_is_declared_in_order() -> None:
+    """As many as the largest body has fields: each is compared with none of those before it."""
+    names = [f"x{number}" for number in range(500_000)]
+    out = Crossing("a")
+    out.own(Extras("b", dict.fromkeys(names, 1)), "m")
+    assert [loss.at for loss in out.losses] == [f"m.{name}" for name in names]
+
+
 def test_binding_field_is_refused_abroad() -> None:
     """A field the model's view depends on is no loss but a refusal, unless it goes home."""
     value = Extras("a", {"state": "s"}, (f"{BINDING}state",))

@@ -105,6 +105,16 @@ def test_an_end_is_told_and_booked_once(
     assert complaints == (["request req_1 failed on a bug"] if status == 500 else [])
 
 
+def test_a_bug_in_who_is_told_costs_no_row() -> None:
+    """The ledger has the request before anybody else hears of it."""
+    ledger, complaints = Ledger(), list[str]()
+    ex = exchange(ledger, complaints)
+    ex.services.tell = cast("Any", None)  # type: ignore[misc]
+    asyncio.run(live(ex, Out(), None))
+    assert [row.state for row in ledger.settled] == ["settled"]
+    assert complaints == ["request req_1 could not be told of"]
+
+
 @pytest.mark.parametrize(("over", "state"), [(False, "cancelled"), (True, "settled")])
 def test_a_client_that_leaves_is_a_cancellation_that_goes_on(*, over: bool, state: str) -> None:
     """Unless it had everything already."""

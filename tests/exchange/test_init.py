@@ -111,6 +111,34 @@ def test_a_fault_after_the_commit_is_told_in_the_stream(tmp_path: Path, then: di
     asyncio.run(play())
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "ends"),
+    [
+        ("/v1/chat/completions", chat(stream=True), b"data: [DONE]"),
+        ("/v1/messages", message(model="sim-openai_chat/m", stream=True), b'"message_stop"'),
+        ("/v1/responses", {"model": "sim-openai_chat/m", "input": "hi", "stream": True}, b'"completed"'),
+        ("/stream", {"model": "sim-openai_chat/m", "prompt": "hi"}, b'"type":"done"'),
+    ],
+)
+def test_an_answer_that_has_ended_is_whole_however_its_connection_ends(
+    tmp_path: Path, path: str, body: dict[str, Any], ends: bytes
+) -> None:
+    """Nothing of it is missing: an error behind its end would be a second one."""
+    plot = script(faults=[{"kind": "bad_length"}])
+
+    async def play() -> None:
+        async with Simulator(script=plot) as sim, house(tmp_path, sim.url) as gate:
+            got = await ask(gate.port, post(path, body))
+            assert ends in got.body
+            assert b"broke off" not in got.body
+            [row] = await gate.rows(1)
+            assert (row.state, row.status, row.failure) == ("settled", 200, None)
+            [attempt] = await gate.attempts(row)
+            assert (attempt.state, attempt.failure) == ("settled", None)
+
+    asyncio.run(play())
+
+
 def test_a_request_at_fault_is_refused_once(tmp_path: Path) -> None:
     """A 400 of the provider is the client's to know: nobody else is asked."""
     (tmp_path / "dragoman.toml").write_text(BACKUP)

@@ -102,6 +102,14 @@ def test_a_name_that_has_the_default_tag_of_its_own_keeps_it() -> None:
         table.resolve("nobody:latest")
 
 
+def test_only_one_default_tag_is_taken_away() -> None:
+    """A name of nothing but tags is unknown, however many it has."""
+    for times in (2, 20_000):
+        with pytest.raises(Failure) as caught:
+            TABLE.resolve("careful" + ":latest" * times)
+        assert caught.value.kind is Kind.NOT_FOUND
+
+
 def test_names_lists_what_can_be_answered_now_and_each_once() -> None:
     """Routes come first; a route that shadows a catalogue model is not listed twice."""
     assert TABLE.names() == ["fast", "careful", "gpt-4o", "claude-x"]
@@ -173,6 +181,7 @@ def test_a_prefix_names_the_provider_even_when_it_lacks_its_key() -> None:
     ("name", "provider", "target"),
     [
         ("gemini-pro", "gemini", Target("gemini", "gemini-pro")),
+        ("gemini", "gemini", GEMINI),
         ("gemini/gemini-pro", "gemini", Target("gemini", "gemini-pro")),
         ("vendor/model:free", "groq", Target("groq", "vendor/model:free")),
         ("fast", "groq", Target("groq", "fast")),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.house import House, answer, ask, chat, house, message, post
 
+from dragoman.server.client import AsgiOut, Message
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 
@@ -229,6 +230,59 @@ def test_an_idle_stream_is_kept_alive(tmp_path: Path) -> None:
             assert json.loads(second.frames[-1])["type"] == "message_stop"
 
     asyncio.run(play())
+
+
+def test_a_client_that_is_slow_to_read_is_sent_no_signs_of_life() -> None:
+    """They would wait for it one behind the other, and come when the answer is over."""
+    told: list[bytes] = []
+
+    async def play() -> None:
+        reads = asyncio.Event()
+
+        async def send(event: Message) -> None:
+            if event["type"] == "http.response.body":
+                await reads.wait()
+                told.append(event["body"])
+
+        out = AsgiOut(send, keepalive_s=0)
+        await out.start("text/event-stream", {}, lambda: b": ping")
+        writing = asyncio.get_running_loop().create_task(out.send(b"words"))
+        for _ in range(100):
+            await asyncio.sleep(0)  # lets the timer of the signs of life run
+        assert asyncio.all_tasks() == {writing, asyncio.current_task()}
+        reads.set()
+        await writing
+        await out.send(b"", last=True)
+
+    asyncio.run(play())
+    assert [words for words in told if words != b": ping"] == [b"words", b""]
+    assert told[-1] == b""
+
+
+def test_one_sign_of_life_that_waits_is_not_overtaken() -> None:
+    """What was begun first is sent first, and nothing after the end."""
+    told: list[bytes] = []
+
+    async def play() -> None:
+        reads, waits = asyncio.Event(), asyncio.Event()
+
+        async def send(event: Message) -> None:
+            if event["type"] == "http.response.body":
+                waits.set()
+                await reads.wait()
+                if event["body"]:
+                    await asyncio.sleep(0)
+                told.append(event["body"])
+
+        out = AsgiOut(send, keepalive_s=0)
+        await out.start("text/event-stream", {}, lambda: b": ping")
+        await waits.wait()
+        ending = asyncio.get_running_loop().create_task(out.send(b"", last=True))
+        reads.set()
+        await ending
+
+    asyncio.run(play())
+    assert told == [b": ping", b""]
 
 
 def test_one_connection_serves_many_requests(tmp_path: Path) -> None:

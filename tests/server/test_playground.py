@@ -79,6 +79,8 @@ def test_every_file_is_served_in_its_type(tmp_path: Path) -> None:
                 assert (again.body, again.headers["cache-control"]) == (file.body, "no-cache")
             known = await ask(gate.port, get(f"/assets/{name}", {"if-none-match": again.headers["etag"]}))
             assert (known.status, known.body) == (304, b"")
+            weak = {"if-none-match": f'"other", W/{again.headers["etag"]}'}
+            assert (await ask(gate.port, get(f"/assets/{name}", weak))).status == 304
         assert strict(await ask(gate.port, get("/", BROWSER)))
 
     at_home(tmp_path, play)

@@ -335,6 +335,7 @@ def test_the_older_form_needs_no_body_where_there_are_no_keys(tmp_path: Path) ->
         ("", {"prompt_id": "x", "rating": 5, "feedbak": "good"}, 400, "$.feedbak"),
         ("", {"prompt_id": "x", "rating": 5, "feedback": "!" * 4001}, 400, "$.feedback"),
         ("?prompt_id=x&score=five", b"", 400, "score"),
+        ("?prompt_id=x&score=%D9%A3", b"", 400, "score"),
         ("?prompt_id=x&score=9999999999999", b"", 400, "score"),
         ("?prompt_id=x&score=5&model=other", b"", 400, "model"),
         ("?prompt_id=x&stars=5", b"", 400, "stars"),

@@ -169,3 +169,20 @@ def test_errors_are_outages_or_bugs() -> None:
     assert (outage.kind, outage.message) == (Kind.UNAVAILABLE, "the database is read-only")
     assert outage.http_status == 503
     assert outage.retry_after_s is not None
+
+
+def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_that_is_said(tmp_path: Path) -> None:
+    """Said once, to whoever waits for it; not of a new file, nor of one that is up to date."""
+    path, said = tmp_path / "x.db", list[str]()
+    scripts = database._scripts()
+    with closing(sqlite3.connect(path)) as plain:
+        for statement in database._statements("".join(scripts[:3])):
+            plain.execute(statement)
+        plain.execute("pragma user_version = 3")
+        plain.commit()
+    for opening in (path, path, tmp_path / "new.db"):
+        connections = open_database(opening, StoreSpec(), said.append)
+        assert connections.writing.execute("pragma user_version").fetchone() == (KNOWN,)
+        for connection in connections:
+            connection.close()
+    assert [line.partition(";")[0] for line in said] == ["bringing the ledger up to date"]

@@ -76,11 +76,18 @@ def asked(spec: CacheSpec, headers: Mapping[str, str], *, by_default: bool, refr
         by_default: The client came by a door whose answers are recorded unless it says otherwise.
         refresh: The client said in its body that a recorded answer will not do.
     """
-    word = headers.get(HEADER, "").strip().lower()
-    wanted = word in YES or word == EXACT or (word not in NO and (by_default or spec.mode == "all"))
-    said = {part.strip().lower() for part in headers.get("cache-control", "").split(",")}
+    words, said = _words(headers.get(HEADER, "")), _words(headers.get("cache-control", ""))
+    asked_for = by_default or spec.mode == "all" or not words.isdisjoint((*YES, EXACT))
+    wanted = asked_for and words.isdisjoint(NO)
     if spec.mode == "off" or not wanted or "no-store" in said:
         return NEITHER
     return Terms(
-        read=not refresh and AFRESH.isdisjoint(said), record=True, similar=spec.semantic and word != EXACT
+        read=not refresh and AFRESH.isdisjoint(said),
+        record=True,
+        similar=spec.semantic and EXACT not in words,
     )
+
+
+def _words(value: str) -> set[str]:
+    """Return the words of a header; one that was sent twice is a list."""
+    return {part.strip().lower() for part in value.split(",")}

@@ -43,16 +43,18 @@ def says_nothing(request: Request) -> bool:
 class Crossing:
     """One translation on its way out: whether it goes home, and what it has lost so far."""
 
-    __slots__ = ("dialect", "home", "losses")
+    __slots__ = ("_lost", "dialect", "home", "losses")
 
     def __init__(self, dialect: str, *, home: bool = False) -> None:
         self.dialect = dialect
         self.home = home
         self.losses: list[Loss] = []
+        self._lost: set[Loss] = set()  # the same: a client's body may have fields by the hundred thousand
 
     def lose(self, how: Literal["dropped", "approximated", "clamped", "emulated"], at: str, why: str) -> None:
         """Declare one loss; the same one twice is one."""
-        if (loss := Loss(how, at, why)) not in self.losses:
+        if (loss := Loss(how, at, why)) not in self._lost:
+            self._lost.add(loss)
             self.losses.append(loss)
 
     def own(self, value: Extras | None, at: str) -> Extras:

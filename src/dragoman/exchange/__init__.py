@@ -153,6 +153,8 @@ async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
     try:
         batch: list[Event] = await anext(attempt.batches, [])
     except Failure as failure:
+        if attempt.folder.ended:  # nothing of the answer is missing: only its connection ended badly
+            return []
         attempt.failure = failure
         raise
     for place, event in enumerate(batch):

@@ -21,6 +21,7 @@ from dragoman.exchange.early import fail_begun
 from dragoman.exchange.life import Attempt, Exchange, Out
 from dragoman.exchange.recording import keep
 from dragoman.routing import Target
+from dragoman.store import ExchangeRow
 
 
 @asynccontextmanager
@@ -88,9 +89,18 @@ async def _settle(ex: Exchange) -> None:
             at = ex.services.now()
             rows = [attempt_row(ex, attempt, at) for attempt in ex.attempts]
             row = exchange_row(ex, at, rows)
-            keep(ex)
-            ex.services.tell(record(ex, row))
             try:
                 await ex.services.ledger.settle(row, rows)
             except Failure as failure:
                 ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)
+            finally:
+                _tell(ex, row)
+
+
+def _tell(ex: Exchange, row: ExchangeRow) -> None:
+    """Keep the recording and tell the sinks: afterwards, so that a bug in either costs no row."""
+    try:
+        keep(ex)
+        ex.services.tell(record(ex, row))
+    except Exception as bug:  # noqa: BLE001  as above: the request is over, and this is not its business
+        ex.services.complain(f"request {ex.request_id} could not be told of", bug)

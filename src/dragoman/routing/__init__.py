@@ -34,6 +34,10 @@ LATEST = ":latest"
 names", read 2026-11-21)."""
 
 
+LONGEST = 200
+"""Letters of an unknown name that are compared with those there are: comparing is slow."""
+
+
 class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A route as configured.
 
@@ -123,14 +127,14 @@ class Table(msgspec.Struct, frozen=True):
         if (offered := self.offers.get(name)) is not None:
             self._check(name, task)
             return self._usable(self._with_fallback(Route(name, offered), task))
-        if name.endswith(LATEST):
-            return self.resolve(name.removesuffix(LATEST), task)
+        if name.endswith(LATEST) and not (bare := name.removesuffix(LATEST)).endswith(LATEST):
+            return self.resolve(bare, task)
         if name in self.defaults:
             return self._usable(self._with_fallback(Route(name, (Target(name, self.defaults[name]),)), task))
         for prefix, owner in self.prefixes:
             if name.startswith(prefix):
                 return self._usable(self._with_fallback(Route(name, (Target(owner, name),)), task))
-        close = get_close_matches(name, [*self.routes, *self.offers], n=3)
+        close = get_close_matches(name[:LONGEST], [*self.routes, *self.offers], n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
         raise _not_found(f"no route, provider or catalogue model has the name asked for{hint}")
 
@@ -169,6 +173,7 @@ class Table(msgspec.Struct, frozen=True):
             raise invalid(f"{known}; {there}", "$.provider", code="provider_not_available")
         offered = (target for target in self.offers.get(name, ()) if target.provider == provider)
         bare = name.removeprefix(f"{provider}/")
+        bare = self.defaults.get(provider, bare) if bare == provider else bare
         return Route(name, (next(offered, None) or self._meant(Target(provider, bare)),))
 
     def _with_fallback(self, route: Route, task: str | None) -> Route:

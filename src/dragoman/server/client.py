@@ -15,6 +15,7 @@ from asyncio import (
     current_task,
     get_running_loop,
     timeout,
+    wait,
 )
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from typing import Any
@@ -170,7 +171,8 @@ class AsgiOut:
 
     While a stream is idle for longer than `keepalive_s` the dialect's own keep-alive is sent, so that
     no proxy and no SDK takes thinking for death. One timer serves a whole stream: it looks how long
-    ago something was sent, and sleeps for the rest.
+    ago something was sent, and sleeps for the rest. A client that is slow to read is sent none: there
+    is enough on its way to it.
     """
 
     __slots__ = (
@@ -181,6 +183,7 @@ class AsgiOut:
         "_send",
         "_sent_at",
         "_timer",
+        "_writing",
         "begun",
         "closes",
         "over",
@@ -194,6 +197,7 @@ class AsgiOut:
         self._ping: Task[None] | None = None
         self._timer: TimerHandle | None = None
         self._sent_at = 0.0
+        self._writing = False
         self.begun = False
         self.over = False
         self.closes = False
@@ -221,7 +225,7 @@ class AsgiOut:
         async def begin() -> None:
             if not self.begun:
                 await self.start(content_type, headers, idle)
-                await self.send(idle())
+                await self._write(idle())
 
         def look() -> None:
             self._ping = self._loop.create_task(begin())
@@ -250,8 +254,9 @@ class AsgiOut:
         if last:
             self.over = True
             self.done()
-        self._sent_at = self._loop.time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        if self._ping is not None and not self._ping.done():
+            await wait((self._ping,))  # it waits for a slow client, and must not be overtaken
+        await self._write(data, last=last)
 
     def done(self) -> None:
         """Stop the keep-alive timer."""
@@ -263,16 +268,24 @@ class AsgiOut:
     def _look(self) -> None:
         if self._idle is None:
             return
-        wait = self._sent_at + self._keepalive_s - self._loop.time()
-        if wait <= 0:
-            # Kept, so that it is not collected before it ran; a stream is too slow for two at once.
-            self._ping = self._loop.create_task(self._keepalive(self._idle()))
-            wait = self._keepalive_s
-        self._timer = self._loop.call_later(wait, self._look)
+        rest = self._sent_at + self._keepalive_s - self._loop.time()
+        if rest <= 0:
+            if not self._writing:
+                self._ping = self._loop.create_task(self._keepalive(self._idle()))
+            rest = self._keepalive_s
+        self._timer = self._loop.call_later(rest, self._look)
 
     async def _keepalive(self, data: bytes) -> None:
         if not self.over:
-            await self.send(data)
+            await self._write(data)
+
+    async def _write(self, data: bytes, *, last: bool = False) -> None:
+        self._sent_at = self._loop.time()
+        self._writing = True
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        finally:
+            self._writing = False
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -13,6 +13,7 @@ the browser to.
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
@@ -125,7 +126,7 @@ def _told(request: Request, file: File, cache: str, vary: str) -> Response:
     packed = "gzip" in request.headers.get("accept-encoding", "")
     tag = f'"{file.tag}{"-gzip" if packed else ""}"'
     headers = {**HEADERS, "cache-control": cache, "vary": vary, "etag": tag}
-    if request.headers.get("if-none-match") == tag:
+    if tag in re.findall(r'"[^"]*"', request.headers.get("if-none-match", "")):  # a proxy adds W/ to it
         return Response(status_code=304, headers=headers)
     headers["content-type"] = file.kind
     if packed:

@@ -25,6 +25,7 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.sinks import Rated, Record
+from dragoman.sinks.posting import checked
 from dragoman.store import ExchangeRow
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ class Otlp:
         address: Returns the base URL of a provider by name; "" where it has none.
 
     Raises:
-        Failure: UNAVAILABLE, the extra is not installed; INVALID, a header has no ``=``.
+        Failure: UNAVAILABLE, the extra is not installed; INVALID, the address is none, or a header has no
+            ``=``.
     """
 
     name = "otlp"
 
     def __init__(self, spec: OtlpSpec, *, address: Callable[[str], str] = lambda _: "") -> None:
+        checked(spec.endpoint, "otlp.endpoint")
         self._most = spec.queue
         self._spans = _spans(spec, _headers(spec.headers), address)
         self._waiting: deque[ExchangeRow] = deque()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
 from pathlib import Path
@@ -58,8 +58,13 @@ class Connections(NamedTuple):
     reporting: sqlite3.Connection
 
 
-def open_database(path: Path, spec: StoreSpec) -> Connections:
+def open_database(path: Path, spec: StoreSpec, announce: Callable[[str], None] | None = None) -> Connections:
     """Open `path`, making or migrating it as needed. Blocks.
+
+    Args:
+        path: The file.
+        spec: How it is kept.
+        announce: Told that a file of an earlier version is brought up to date, which may take a while.
 
     Raises:
         Failure: UNAVAILABLE, naming the file and what to do about it.
@@ -73,7 +78,7 @@ def open_database(path: Path, spec: StoreSpec) -> Connections:
             with _alone(path):
                 _check(connections.writing, path)
                 connections.writing.execute("pragma journal_mode = wal")
-                _migrate(connections.writing, path)
+                _migrate(connections.writing, path, announce or (lambda _: None))
             connections.reading.execute("pragma query_only = on")
             connections.reporting.execute("pragma query_only = on")
         except (sqlite3.Error, OSError) as error:
@@ -141,7 +146,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             raise _refusal(path, f"the file is damaged ({verdict}); restore a copy, or move it away")
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, announce: Callable[[str], None]) -> None:
     """Run the migrations this file has not seen yet."""
     scripts = _scripts()
     known = len(scripts)
@@ -151,6 +156,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"written by a newer Dragoman (schema {found}, this one knows {known}); "
             "start that version, or restore an older copy",
         )
+    if 0 < found < known:
+        announce("bringing the ledger up to date; a million rows may take a minute")
     for number, script in enumerate(scripts, 1):
         connection.execute("begin immediate")
         try:

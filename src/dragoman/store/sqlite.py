@@ -80,14 +80,18 @@ class SqliteStore:
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, spec: StoreSpec | None = None) -> SqliteStore:
+    def open(
+        cls, path: Path, spec: StoreSpec | None = None, *, announce: Callable[[str], None] | None = None
+    ) -> SqliteStore:
         """Open the database at `path`, made or migrated if need be. Blocks; for start-up only.
+
+        `announce` is told of a migration that may take a while.
 
         Raises:
             Failure: UNAVAILABLE: damaged, foreign, newer than this code, or not to be opened; says
                 which file, and what to do.
         """
-        return cls(open_database(path, spec or StoreSpec()))
+        return cls(open_database(path, spec or StoreSpec(), announce))
 
     @property
     def commits(self) -> int:

@@ -71,6 +71,8 @@ def test_who_has_it_already_is_not_sent_it_again(tmp_path: Path) -> None:
         [first] = fetched(tmp_path, path)
         [again] = fetched(tmp_path, path, **{"if-none-match": first.headers["etag"]})
         assert (again.status, again.body) == (304, b"")
+        [weak] = fetched(tmp_path, path, **{"if-none-match": f'"other", W/{first.headers["etag"]}'})
+        assert (weak.status, weak.body) == (304, b"")
         [other] = fetched(tmp_path, path, **{"if-none-match": '"other"'})
         assert other.status == 200
 
