@@ -6,8 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from google import genai  # type: ignore[import-not-found]  # in an environment of its own
-from google.genai import types  # type: ignore[import-not-found]  # as above
+from google import genai
+from google.genai import types
 from tests.sdks.oracles.oracle import PATIENCE_S, Called, City, Turn, serve
 
 
