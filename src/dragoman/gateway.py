@@ -212,6 +212,7 @@ class Gateway:
             under_way={},
         )
         self._sinks.start()
+        self._background(ledger.catching_up())
         self._background(self._services.stored.sweeping())
         self._background(self._cache.sweeping())
         self._background(self._templates.watching(WATCH_S))
@@ -237,6 +238,8 @@ class Gateway:
             await self._transport.close()
         if self._media is not None:
             await self._media.close()
+        if self._services is not None:
+            await self._services.ledger.catch_up()
         if self._store is not None:
             await self._store.close()
         if self._owner is not None:

@@ -6,16 +6,20 @@ import asyncio
 import fcntl
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from dragoman.accounts.ledger import Ledger, Owner
+from dragoman.accounts.ledger import CATCH_UP_S, Ledger, Owner
+from dragoman.core.failure import Failure
 from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store.database import StoreSpec
 from dragoman.store.sqlite import SqliteStore
 
 
@@ -176,3 +180,48 @@ def test_a_sweep_settles_the_dead_and_spares_the_living(tmp_path: Path, folder: 
         await store.close()
 
     asyncio.run(run())
+
+
+def test_what_could_not_be_booked_is_booked_late(tmp_path: Path, owner: Owner) -> None:
+    """A store that is locked as a request ends has its row when it is free again, once and as it was."""
+
+    async def scene() -> None:
+        path = tmp_path / "dragoman.db"
+        store = SqliteStore.open(path, StoreSpec(busy_timeout_s=0))
+        ledger = Ledger(store, owner)
+        row = exchange("a", owner.id)
+        await ledger.open(row, attempt("a"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            ends = [replace(exchange(name, owner.id), state="settled", settled_at=2.0) for name in "ab"]
+            for end in ends:
+                with pytest.raises(Failure):
+                    await ledger.settle(end, [replace(attempt(end.id), state="settled")])
+            assert await ledger.catch_up() == 2
+            other.execute("rollback")
+        assert await ledger.catch_up() == 0
+        found = {row.id: (row.state, row.settled_at) for row in await store.exchanges()}
+        assert found == {"a": ("settled", 2.0), "b": ("settled", 2.0)}
+        await store.close()
+
+    asyncio.run(scene())
+
+
+def test_the_late_are_looked_after_until_the_end(tmp_path: Path, owner: Owner) -> None:
+    """Between two tries there is a pause; nothing is tried that is not late."""
+
+    async def scene() -> None:
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                raise asyncio.CancelledError
+
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        with pytest.raises(asyncio.CancelledError):
+            await Ledger(store, owner, pause=pause).catching_up()
+        assert pauses == [CATCH_UP_S] * 3
+        await store.close()
+
+    asyncio.run(scene())

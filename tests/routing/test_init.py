@@ -166,8 +166,9 @@ def test_a_model_whose_provider_has_no_key_is_answered_by_the_fallback() -> None
 def test_only_generation_falls_back() -> None:
     """Another model's vectors are no answer."""
     assert FALLING.resolve("embedder", "embed").instead == ()
-    with pytest.raises(Failure):
-        FALLING.resolve("embedder")
+    for name, task in (("embedder", "generate"), ("gemini", "embed")):
+        with pytest.raises(Failure):
+            FALLING.resolve(name, task)
 
 
 def test_a_prefix_names_the_provider_even_when_it_lacks_its_key() -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from asyncio import to_thread
-from collections.abc import Callable, Iterable, Sequence
+from asyncio import sleep, to_thread
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
+from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Store
 
 
@@ -65,12 +67,23 @@ class Owner:
             self._descriptor = None
 
 
+MOST_LATE = 100_000
+"""Ends that wait for a store that is away; what comes then is left to the next start, as interrupted."""
+
+CATCH_UP_S = 1.0
+"""Seconds between two tries to book what is late."""
+
+
 class Ledger:
     """Writes the rows of one owner."""
 
-    def __init__(self, store: Store, owner: Owner) -> None:
+    def __init__(
+        self, store: Store, owner: Owner, *, pause: Callable[[float], Awaitable[None]] = sleep
+    ) -> None:
         self._store = store
         self._owner = owner
+        self._pause = pause
+        self._late: deque[tuple[ExchangeRow, Sequence[AttemptRow]]] = deque(maxlen=MOST_LATE)
 
     @property
     def owner(self) -> str:
@@ -90,8 +103,36 @@ class Ledger:
         await self._store.open_attempt(attempt)
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
-        """Book how a request ended. Written even if the caller is cancelled while it waits."""
-        await self._store.settle(exchange, attempts)
+        """Book how a request ended. Written even if the caller is cancelled while it waits.
+
+        Raises:
+            Failure: UNAVAILABLE; it is booked as soon as the store answers again (:meth:`catching_up`).
+        """
+        try:
+            await self._store.settle(exchange, attempts)
+        except Failure as failure:
+            if failure.kind is Kind.UNAVAILABLE:
+                self._late.append((exchange, attempts))
+            raise
+
+    async def catch_up(self) -> int:
+        """Book what is late; return how many are still, because the store is still away."""
+        while self._late:
+            late = self._late[0]
+            try:
+                await self._store.settle(*late)
+            except Failure as failure:
+                if failure.kind is Kind.UNAVAILABLE:
+                    break
+            if self._late and self._late[0] is late:
+                self._late.popleft()
+        return len(self._late)
+
+    async def catching_up(self) -> None:
+        """Book what is late, again and again, until cancelled."""
+        while True:
+            await self._pause(CATCH_UP_S)
+            await self.catch_up()
 
     async def sweep(self) -> int:
         """Mark what dead processes left open as interrupted; return how many requests."""

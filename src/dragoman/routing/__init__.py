@@ -129,7 +129,7 @@ class Table(msgspec.Struct, frozen=True):
             return self._usable(self._with_fallback(Route(name, offered), task))
         if name.endswith(LATEST) and not (bare := name.removesuffix(LATEST)).endswith(LATEST):
             return self.resolve(bare, task)
-        if name in self.defaults:
+        if name in self.defaults and task in (None, "generate", "count"):
             return self._usable(self._with_fallback(Route(name, (Target(name, self.defaults[name]),)), task))
         for prefix, owner in self.prefixes:
             if name.startswith(prefix):
