@@ -132,7 +132,7 @@ class Table(msgspec.Struct, frozen=True):
         if name in self.defaults and task in (None, "generate", "count"):
             return self._usable(self._with_fallback(Route(name, (Target(name, self.defaults[name]),)), task))
         for prefix, owner in self.prefixes:
-            if name.startswith(prefix):
+            if name.startswith(prefix) and name not in self.defaults:
                 return self._usable(self._with_fallback(Route(name, (Target(owner, name),)), task))
         close = get_close_matches(name[:LONGEST], [*self.routes, *self.offers], n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; GET /v1/models lists what there is"
