@@ -30,7 +30,7 @@ from dragoman.exchange.early import begin_early
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
-from dragoman.exchange.recording import recalled
+from dragoman.exchange.recording import keep, recalled
 from dragoman.exchange.tasks import read, retell, tell
 from dragoman.exchange.turn import recall as remember
 from dragoman.providers.upstream import Prepared, ask, prepare
@@ -188,6 +188,7 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
         reply = ex.door.write_answer(attempt.folder.response(), request)
         reply = await ex.turn.reply(reply) if ex.turn else reply
         ex.losses.update(dict.fromkeys(reply.losses))
+        keep(ex)
         await out.reply(reply, ex.headers())
         return
     writer = ex.door.writer(request)
@@ -199,6 +200,8 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
         while batch:
             frames = [frame for event in batch for frame in writer.feed(event)]
             frames = await ex.turn.frames(frames, writer.losses) if ex.turn else frames
+            if attempt.folder.ended:
+                keep(ex)  # before the end leaves: who asks again at once is told again
             if frames:
                 await out.send(b"".join(map(encode, frames)))
             batch = await _next(ex, attempt)

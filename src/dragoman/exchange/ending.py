@@ -19,7 +19,6 @@ from dragoman.dialects import Call
 from dragoman.exchange.booking import attempt_row, exchange_row, record
 from dragoman.exchange.early import fail_begun
 from dragoman.exchange.life import Attempt, Exchange, Out
-from dragoman.exchange.recording import keep
 from dragoman.routing import Target
 from dragoman.store import ExchangeRow
 
@@ -51,10 +50,8 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
             raise
         await out.reply(ex.door.write_failure(ex.failure), ex.headers())
     finally:
-        try:
-            await _settle(ex)
-        finally:
-            del ex.services.under_way[ex.id]
+        del ex.services.under_way[ex.id]
+        await _settle(ex)
 
 
 async def opened(ex: Exchange, target: Target) -> Attempt:
@@ -98,9 +95,8 @@ async def _settle(ex: Exchange) -> None:
 
 
 def _tell(ex: Exchange, row: ExchangeRow) -> None:
-    """Keep the recording and tell the sinks: afterwards, so that a bug in either costs no row."""
+    """Tell the sinks: afterwards, so that a bug in one costs no row."""
     try:
-        keep(ex)
         ex.services.tell(record(ex, row))
     except Exception as bug:  # noqa: BLE001  as above: the request is over, and this is not its business
         ex.services.complain(f"request {ex.request_id} could not be told of", bug)

@@ -49,16 +49,19 @@ async def recalled(ex: Exchange, asked: Asked, call: Call, *, strict: bool) -> A
 
 
 def keep(ex: Exchange) -> None:
-    """Keep what was taken down, if it is a whole answer of the model that was asked for."""
-    recorder, last = ex.recorder, ex.attempts[-1] if ex.attempts else None
+    """Keep what was taken down of an answer that has ended, if it is of the model that was asked for."""
+    recorder, ex.recorder = ex.recorder, None
     if recorder is None:
         return
     assert ex.route is not None
-    if last is None or ex.state != "settled" or (ex.stood_in and ex.route.targets):
-        recorder.drop()
+    if ex.stood_in and ex.route.targets:
         return
-    target = last.target
-    recorder.keep(target.provider, target.model, losses=last.losses, fallback=ex.stood_in, reason=ex.reason)
+    last = ex.attempts[-1]
+    who = (last.target.provider, last.target.model)
+    try:
+        recorder.keep(*who, losses=last.losses, fallback=ex.stood_in, reason=ex.reason)
+    except Exception as bug:  # noqa: BLE001  whatever it is, the answer is there and goes to its client
+        ex.services.complain(f"the answer to request {ex.request_id} could not be recorded", bug)
 
 
 def _replayed(ex: Exchange, recording: Recording) -> Attempt:
