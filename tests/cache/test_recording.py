@@ -186,16 +186,10 @@ def test_what_cannot_be_written_is_not_kept(odd: object) -> None:
     assert made.lost[0] == "unwritable"
 
 
-def test_nothing_is_kept_twice_or_after_it_was_dropped() -> None:
-    """Keeping and dropping both end a recording."""
+def test_nothing_is_kept_twice() -> None:
+    """Keeping ends a recording."""
     made = kept(HELLO)
     assert not made.recorder.keep("p", "m")
-    dropped = Kept()
-    for event in HELLO:
-        dropped.recorder.feed(event)
-    dropped.recorder.drop()
-    assert not dropped.recorder.keep("p", "m")
-    assert dropped.body is None
 
 
 @given(st.data())

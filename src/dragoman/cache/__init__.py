@@ -9,7 +9,7 @@
 
     question = cache.question(tenant, request, targets)
     recording = await cache.recall(terms, question)          None: ask a provider, and
-    recorder = cache.record(terms, question)                 feed() each event, then keep() or drop()
+    recorder = cache.record(terms, question)                 feed() each event, then keep()
 
 **No request fails or waits because of this.** A store that cannot answer is a miss; a recording is written
 after the last byte has left; a damaged one is a miss and removed. Trouble is counted, and complained of once

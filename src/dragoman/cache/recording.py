@@ -182,10 +182,6 @@ class Recorder:
         self._keep(body)
         return True
 
-    def drop(self) -> None:
-        """Forget what passed."""
-        self._buffer = None
-
     def _begin(self) -> None:
         self._buffer = bytearray()
         self._count = 0

@@ -194,7 +194,6 @@ class Facts(msgspec.Struct, frozen=True):
         cost_micros: What it has cost so far; None: nobody knows.
         cached: It is answered from a recording.
         fallback: Another model answers than the one asked for, `reason` says why.
-        chunks: Pieces of the answer that came so far.
         usage: Tokens as they will be booked, for answers that tell none; None: nobody counted.
     """
 
@@ -205,7 +204,6 @@ class Facts(msgspec.Struct, frozen=True):
     cached: bool = False
     fallback: bool = False
     reason: str = ""
-    chunks: int = 0
     usage: Usage | None = None
 
 

@@ -34,7 +34,6 @@ class ExchangeDesk:
             cached=ex.replayed is not None,
             fallback=ex.fallback,
             reason=ex.reason,
-            chunks=last.chunks if last else 0,
             usage=used_so_far(ex),
         )
 
