@@ -32,8 +32,9 @@ from typing import Any
 
 from load import Result, load
 
-from dragoman.store.database import StoreSpec, open_database
+from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import ATTEMPT, EXCHANGE
+from dragoman.store.sqlite.database import open_database
 
 GATEWAY_CORE, OTHER_CORE = 1, 0
 MODELS, KEYS, PROVIDERS = 20, 50, 5

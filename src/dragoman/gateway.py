@@ -289,7 +289,7 @@ class Gateway:
         assert self._snapshot is not None
         return self._snapshot
 
-    def _admit(self, call: Call) -> Account:
+    async def _admit(self, call: Call) -> Account:
         """Say who asks: the one place where a credential becomes an account."""
         assert self._keys is not None
         account = self._keys.admit(credential(call.headers, call.query))

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from dragoman.accounts.ledger import CATCH_UP_S, Ledger, Owner
 from dragoman.core.failure import Failure
 from dragoman.store import AttemptRow, ExchangeRow
-from dragoman.store.database import StoreSpec
+from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore
 
 

@@ -12,7 +12,7 @@ from dragoman.accounts.grants import RelaySpec
 from dragoman.config.sections import SECTIONS, ServerSpec, read, refuse_unknown, variable, wanted
 from dragoman.config.sources import Sources
 from dragoman.providers.transport import Deadlines
-from dragoman.store.database import StoreSpec
+from dragoman.store.spec import StoreSpec
 
 
 def told(sources: Sources) -> list[str]:

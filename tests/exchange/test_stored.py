@@ -15,7 +15,7 @@ from dragoman.accounts.ledger import Owner
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.exchange.stored import DIED, Stored, output_of
 from dragoman.store import ResponseRow
-from dragoman.store.responses import ResponsesSpec
+from dragoman.store.spec import ResponsesSpec
 from dragoman.store.sqlite import SqliteStore
 
 REFERENCE = {"type": "item_reference", "id": "msg_1"}

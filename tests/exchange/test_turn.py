@@ -20,7 +20,7 @@ from dragoman.dialects import Call, Reply
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.exchange.stored import Stored
 from dragoman.exchange.turn import STOPPED, Behind, Turn, in_background, recall
-from dragoman.store.responses import ResponsesSpec
+from dragoman.store.spec import ResponsesSpec
 from dragoman.store.sqlite import SqliteStore
 
 DOOR = DIALECTS["openai_responses"]

@@ -45,8 +45,7 @@ from dragoman.sinks.influx import InfluxSpec
 from dragoman.sinks.otlp import OtlpSpec
 from dragoman.sinks.prometheus import MetricsSpec
 from dragoman.sinks.webhook import WebhookSpec
-from dragoman.store.database import StoreSpec
-from dragoman.store.responses import ResponsesSpec
+from dragoman.store.spec import ResponsesSpec, StoreSpec
 
 __all__ = ["Config", "ConfigError", "Problem", "ServerSpec", "Setting", "load", "render", "settings"]
 

@@ -29,8 +29,7 @@ from dragoman.sinks.influx import InfluxSpec
 from dragoman.sinks.otlp import OtlpSpec
 from dragoman.sinks.prometheus import MetricsSpec
 from dragoman.sinks.webhook import WebhookSpec
-from dragoman.store.database import StoreSpec
-from dragoman.store.responses import ResponsesSpec
+from dragoman.store.spec import ResponsesSpec, StoreSpec
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Spec = TypeVar("Spec", bound=msgspec.Struct)

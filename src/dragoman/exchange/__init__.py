@@ -49,7 +49,7 @@ async def run(services: Services, entrance: Dialect | Surface, task: Task, call:
     ex = Exchange(services, task, request_id(call))
     ex.door = door = door_of(entrance, call, ExchangeDesk(ex))
     async with ending(ex, out):  # 7 usage, cost, ledger, recording, sinks
-        ex.account = services.admit(call)  # 1 who
+        ex.account = await services.admit(call)  # 1 who
         services.limits.take(ex.account)
         ex.turn = await remember(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
         ex.asked = asked = ex.turn.read(door) if ex.turn else read(door, task, call)  # 2 what, strictly

@@ -89,7 +89,7 @@ class Services(msgspec.Struct, frozen=True):
     """What the line works with; built by the gateway. Time and chance come from here only."""
 
     live: Callable[[], Snapshot]
-    admit: Callable[[Call], Account]
+    admit: Callable[[Call], Awaitable[Account]]
     ledger: Ledger
     transport: Transport
     media: Fetcher

@@ -19,6 +19,6 @@ async def refuse(
     ex = Exchange(services, task, request_id(call))
     ex.door = door_of(entrance, call, ExchangeDesk(ex))
     async with ending(ex, out):
-        ex.account = services.admit(call)
+        ex.account = await services.admit(call)
         services.limits.take(ex.account)
         raise failure

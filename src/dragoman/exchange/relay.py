@@ -54,7 +54,7 @@ async def relay(services: Services, place: Place, incoming: Incoming, out: Relay
     ex.door = door_of(ex.live, place)
     shared = place.row is not None and place.row.reach == "shared"
     async with ending(ex, out):
-        ex.account = services.admit(incoming.call)
+        ex.account = await services.admit(incoming.call)
         services.limits.take(ex.account)
         if shared or place.provider:
             require_shared(ex.live.relay, ex.account)

@@ -42,7 +42,7 @@ from dragoman.dialects.openai_responses_state import (
     shown,
 )
 from dragoman.store import ResponseRow, Responses
-from dragoman.store.responses import ResponsesSpec
+from dragoman.store.spec import ResponsesSpec
 
 LOOK_S = 0.5
 """Seconds between two looks at whether an answer under way was cancelled elsewhere."""

@@ -91,7 +91,7 @@ class Edge:
     async def body(self, call: Call, receive: Receive) -> bytes | None:
         """Return the body that follows the head `call`, or None if the client left while sending it."""
         # Asked again as the exchange's first step; here so that a stranger's body is not even read.
-        self.services.admit(call)
+        await self.services.admit(call)
         headers = call.headers
         if headers.get("content-encoding", "identity") != "identity":
             raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")

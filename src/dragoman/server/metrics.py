@@ -42,7 +42,7 @@ async def _told(gateway: Gateway, request: Request) -> Response:
         raise Failure(Kind.NOT_FOUND, "metrics are switched off", source=Source.CLIENT, code="path_not_found")
     if not spec.open:
         call = Call(request.method, PATH, dict(request.query_params), headers)
-        _require_reader(spec, gateway.services.admit(call))
+        _require_reader(spec, await gateway.services.admit(call))
     body, kind = await gateway.metrics.page(headers.get("accept", ""))
     return Response(body, headers={"content-type": kind, "cache-control": "no-store"})
 

@@ -85,7 +85,7 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
         query = {name: ",".join(params.getlist(name)) for name in params}
         call = Call(request.method, request.scope["path"], query, headers_of(request.scope))
         try:
-            gateway.services.admit(call)
+            await gateway.services.admit(call)
             return in_json(await page(gateway.services.live(), request, call))
         except Failure as failure:
             close = {"connection": "close"} if failure.kind in UNREAD else {}

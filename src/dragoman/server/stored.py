@@ -49,7 +49,8 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
         call = Call(request.method, request.scope["path"], query, headers_of(request.scope))
         try:
-            return await page(gateway, request, gateway.services.admit(call).name)
+            account = await gateway.services.admit(call)
+            return await page(gateway, request, account.name)
         except Failure as failure:
             reply = DOOR.write_failure(failure)
             return _json(encode(reply.body), reply.status, dict(reply.headers))

@@ -22,7 +22,7 @@ def routes(gateway: Gateway) -> list[Route]:
     async def page(request: Request) -> Response:
         call = Call("GET", "/templates", dict(request.query_params), headers_of(request.scope))
         try:
-            gateway.services.admit(call)
+            await gateway.services.admit(call)
         except Failure as failure:
             return refused(failure)
         return in_json(gateway.templates.list())

@@ -113,7 +113,7 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
     async def served(request: Request) -> Response:
         try:
             sent = _call(request)
-            account = gateway.services.admit(sent)
+            account = await gateway.services.admit(sent)
             # A key in the query that let its client in is no parameter of a report.
             entered = "key" in sent.query
             query = {name: value for name, value in _query(request).items() if name != "key" or not entered}

@@ -17,81 +17,30 @@ from typing import Literal, Protocol
 
 import msgspec
 
-State = Literal["reserved", "settled", "cancelled", "failed", "interrupted"]
+from dragoman.store.audit import Audit
+from dragoman.store.budgets import Budgets, Claim, Short
+from dragoman.store.keys import Keys
+from dragoman.store.ledger import AttemptRow, Counted, ExchangeRow, Meters, State
+from dragoman.store.prices import Prices
 
-
-Counted = Literal["", "provider", "bpe", "heuristic"]
-
-
-class Meters(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was counted: disjoint tokens (see core.usage), and integer micro-dollars or None."""
-
-    input: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    cache_write_long: int = 0
-    audio_input: int = 0
-    output: int = 0
-    reasoning: int = 0
-    audio_output: int = 0
-    estimated: bool = False
-    cost_micros: int | None = None
-
-
-class AttemptRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One upstream call. Times are Unix seconds; durations milliseconds."""
-
-    exchange_id: str
-    number: int
-    provider: str
-    model: str
-    opened_at: float
-    state: State = "reserved"
-    settled_at: float | None = None
-    status: int | None = None
-    failure: str | None = None
-    message: str | None = None
-    upstream_id: str | None = None
-    first_event_ms: float | None = None
-    meters: Meters = Meters()
-
-
-class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One client request.
-
-    ``request_id`` is what the client sees (its own ``x-request-id`` if it sent a sane one);
-    ``id`` is ours and unique. ``owner`` names the process that serves it, so that a later start can
-    tell which open rows nobody will ever settle. ``cached``: answered from a recording, which costs
-    nothing. ``fallback``: another model answered than the one asked for. ``chunks``: pieces the answer came
-    in. ``counted``: who counted the tokens ("" while nobody has).
-    """
-
-    id: str
-    request_id: str
-    owner: str
-    key: str
-    dialect: str
-    task: str
-    model: str
-    stream: bool
-    opened_at: float
-    state: State = "reserved"
-    settled_at: float | None = None
-    provider: str | None = None
-    answered_model: str | None = None
-    attempts: int = 1
-    status: int | None = None
-    failure: str | None = None
-    message: str | None = None
-    stop: str | None = None
-    losses: tuple[str, ...] = ()
-    first_event_ms: float | None = None
-    latency_ms: float | None = None
-    cached: bool = False
-    fallback: bool = False
-    chunks: int = 0
-    counted: Counted = ""
-    meters: Meters = Meters()
+__all__ = [
+    "AttemptRow",
+    "Counted",
+    "ExchangeRow",
+    "Grouping",
+    "Meters",
+    "Part",
+    "RatingRow",
+    "Ratings",
+    "RecordingRow",
+    "Recordings",
+    "Reports",
+    "ResponseRow",
+    "Responses",
+    "State",
+    "Store",
+    "Sums",
+]
 
 
 class ResponseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -352,11 +301,42 @@ class Store(Protocol):
     def reports(self) -> Reports:
         """Sums over exchanges."""
 
-    async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
-        """Insert both rows in one commit; return once they are durable."""
+    @property
+    def keys(self) -> Keys:
+        """Who may ask."""
 
-    async def open_attempt(self, attempt: AttemptRow) -> None:
-        """Insert one more attempt of an open exchange; return once it is durable."""
+    @property
+    def budgets(self) -> Budgets:
+        """What may be spent."""
+
+    @property
+    def prices(self) -> Prices:
+        """The operator's own prices."""
+
+    @property
+    def audit(self) -> Audit:
+        """Who changed what."""
+
+    async def open_exchange(
+        self, exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None
+    ) -> Short | None:
+        """Insert both rows in one commit; return once they are durable.
+
+        With a claim, only if every window grants it, in the same commit; else nothing is written, and why not
+        is returned.
+        """
+
+    async def open_attempt(self, attempt: AttemptRow, claim: Claim | None = None) -> Short | None:
+        """Insert one more attempt of an open exchange; return once it is durable.
+
+        With a claim, which takes the place of the exchange's, as :meth:`open_exchange`.
+        """
+
+    async def claim(self, exchange_id: str, claim: Claim) -> Short | None:
+        """Let a claim take the place of an open exchange's, durably; return why it was not granted, if so.
+
+        What is refused leaves the old claim as it was.
+        """
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Write the final state of an exchange and of its attempts, in one commit.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.store import RecordingRow
-from dragoman.store.recordings import STEP, SqliteRecordings
 from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite.recordings import STEP, SqliteRecordings
 
 MOST = 1 << 30
 ALIKE = 100

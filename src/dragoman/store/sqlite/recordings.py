@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from dragoman.store import RecordingRow
-from dragoman.store.commit import Write
-from dragoman.store.responses import Read
+from dragoman.store.sqlite.commit import Write
+from dragoman.store.sqlite.responses import Read
 
 STEP = 100
 """Rows one commit deletes at most, so that other writes go in between."""
@@ -49,7 +49,7 @@ class SqliteRecordings:
     """:class:`~dragoman.store.Recordings` in the store's file.
 
     Args:
-        write: Queues a write, as of :class:`~dragoman.store.commit.Writer`.
+        write: Queues a write, as of :class:`~dragoman.store.sqlite.commit.Writer`.
         read: Runs a query on the reading connection.
     """
 

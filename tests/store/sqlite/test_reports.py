@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.usage import COUNTERS
 from dragoman.store import AttemptRow, ExchangeRow, Grouping, Meters, Part, State, Sums
-from dragoman.store.commit import Write
-from dragoman.store.reports import BLOCK, DAY, HOUR, cover
 from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite.commit import Write
+from dragoman.store.sqlite.reports import BLOCK, DAY, HOUR, cover
 
 FINAL: tuple[State, ...] = ("settled", "cancelled", "failed", "interrupted")
 MOST = 10**15
@@ -398,7 +398,7 @@ def test_the_first_exchange_is_found(tmp_path: Path) -> None:
 def test_a_ledger_that_was_there_is_summed_up(tmp_path: Path) -> None:
     """Rows of a ledger older than the sums are in them once it is opened."""
     scripts = sorted(
-        (file for file in (resources.files("dragoman.store") / "migrations").iterdir()),
+        (file for file in (resources.files("dragoman.store.sqlite") / "migrations").iterdir()),
         key=lambda file: file.name,
     )
     rows = [exchange(str(place), BEGAN + place * DAY, key="ab"[place % 2]) for place in range(40)]

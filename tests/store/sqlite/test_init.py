@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters, State
-from dragoman.store.database import StoreSpec
+from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import ATTEMPT, EXCHANGE, SqliteStore
 
 FINAL: tuple[State, ...] = ("settled", "cancelled", "failed", "interrupted")
@@ -73,11 +73,12 @@ METERS = Meters(input=1, cache_read=2, output=3, reasoning=4, estimated=True, co
 
 
 def test_every_field_has_its_column(tmp_path: Path) -> None:
-    """The tables hold the rows' fields and nothing else; a field that came later stands at the end."""
+    """The tables hold the rows' fields, and what an exchange's claim is; nothing else."""
 
     async def scene(_: SqliteStore) -> None:
         with closing(sqlite3.connect(tmp_path / "dragoman.db")) as plain:
-            for table, columns in (("exchange", EXCHANGE), ("attempt", ATTEMPT)):
+            claim = ("held_micros", "shares")
+            for table, columns in (("exchange", (*EXCHANGE, *claim)), ("attempt", ATTEMPT)):
                 found = tuple(row[1] for row in plain.execute(f"pragma table_info({table})"))
                 assert sorted(found) == sorted(columns)
 
@@ -409,7 +410,7 @@ def test_a_waiting_write_does_not_stop_the_loop(tmp_path: Path) -> None:
 OPEN_FOR_EVER = """
 import asyncio, sys
 from pathlib import Path
-import test_sqlite as t
+import test_init as t
 
 async def main():
     db = t.SqliteStore.open(Path(sys.argv[1]) / "dragoman.db")

@@ -20,19 +20,32 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
-from dragoman.store.commit import Statement, Values, Write, Writer
-from dragoman.store.database import Connections, StoreSpec, failure, open_database
-from dragoman.store.ratings import SqliteRatings
-from dragoman.store.recordings import SqliteRecordings
-from dragoman.store.reports import SqliteReports
-from dragoman.store.responses import SqliteResponses
+from dragoman.store.spec import StoreSpec
+from dragoman.store.sqlite.commit import Statement, Values, Write, Writer
+from dragoman.store.sqlite.database import Connections, failure, open_database
+from dragoman.store.sqlite.ratings import SqliteRatings
+from dragoman.store.sqlite.recordings import SqliteRecordings
+from dragoman.store.sqlite.reports import SqliteReports
+from dragoman.store.sqlite.responses import SqliteResponses
 
 METERS = Meters.__struct_fields__
 EXCHANGE = (*ExchangeRow.__struct_fields__[:-1], *METERS)
 ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
 """Columns in the order of the rows' fields, which end in `meters`."""
 
-FIXED = {"id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at"}
+FIXED = {
+    "id",
+    "request_id",
+    "owner",
+    "key",
+    "dialect",
+    "task",
+    "model",
+    "stream",
+    "opened_at",
+    "team",
+    "user",
+}
 """What an exchange is from its opening on; settling leaves it alone."""
 
 FIXED_ATTEMPT = {"exchange_id", "number", "provider", "model", "opened_at"}

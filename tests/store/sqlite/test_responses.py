@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from dragoman.store import ResponseRow
-from dragoman.store.responses import STEP, SqliteResponses
 from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite.responses import STEP, SqliteResponses
 
 MOST = 1 << 30
 

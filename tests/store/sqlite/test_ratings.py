@@ -12,8 +12,8 @@ import pytest
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import ExchangeRow, RatingRow
-from dragoman.store.commit import Write
 from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite.commit import Write
 
 
 def play(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:

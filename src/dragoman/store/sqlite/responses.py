@@ -16,36 +16,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from dragoman.store import ResponseRow
-from dragoman.store.commit import Values, Write
+from dragoman.store.sqlite.commit import Values, Write
 
 STEP = 100
 """Rows one step of the sweep deletes at most, so that other writes go in between."""
 
 Read = Callable[[str, Values], Awaitable[list[Any]]]
 """Runs a query."""
-
-
-class ResponsesSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is remembered of a client of the Responses API.
-
-    Attributes:
-        retention_s: Seconds an answer and its input are kept unless `store` is false; 0 keeps nothing.
-        max_bytes: Bytes an answer may have together with its input, and a history; larger is not kept.
-        max_key_bytes: Bytes all that is kept of one key may have; what would go beyond is not kept.
-        max_background: Answers that one process makes in the background at a time.
-        max_background_per_key: Answers that one process makes in the background for one key at a time.
-    """
-
-    retention_s: Annotated[float, msgspec.Meta(ge=0)] = 86400.0
-    max_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 32 * 1024 * 1024
-    max_key_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 1024 * 1024 * 1024
-    max_background: Annotated[int, msgspec.Meta(ge=1)] = 128
-    max_background_per_key: Annotated[int, msgspec.Meta(ge=1)] = 32
 
 
 COLUMNS = ResponseRow.__struct_fields__
@@ -75,7 +57,7 @@ class SqliteResponses:
     """:class:`~dragoman.store.Responses` in the store's file.
 
     Args:
-        write: Queues a write, as of :class:`~dragoman.store.commit.Writer`.
+        write: Queues a write, as of :class:`~dragoman.store.sqlite.commit.Writer`.
         read: Runs a query on the reading connection.
     """
 

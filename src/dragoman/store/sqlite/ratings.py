@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from dragoman.store import RatingRow
-from dragoman.store.commit import Write
-from dragoman.store.responses import Read
+from dragoman.store.sqlite.commit import Write
+from dragoman.store.sqlite.responses import Read
 
 COLUMNS = RatingRow.__struct_fields__
 _SELECT = f"select {', '.join(COLUMNS)} from rating"  # noqa: S608  names of our own, no values
@@ -29,7 +29,7 @@ class SqliteRatings:
     """:class:`~dragoman.store.Ratings` in the store's file.
 
     Args:
-        write: Queues a write, as of :class:`~dragoman.store.commit.Writer`.
+        write: Queues a write, as of :class:`~dragoman.store.sqlite.commit.Writer`.
         read: Runs a query on the reading connection.
     """
 

@@ -12,8 +12,8 @@ from threading import Event
 import pytest
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import commit
-from dragoman.store.commit import Statement, Write, Writer
+from dragoman.store.sqlite import commit
+from dragoman.store.sqlite.commit import Statement, Write, Writer
 
 PARENT = Statement(0, "insert into parent values (?)")
 CHILD = Statement(1, "insert into child values (?)")

@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from dragoman.core.failure import Failure, Kind
+from dragoman.store.spec import StoreSpec
 
 APPLICATION_ID = 0x4452474D
 """What SQLite's header says of our files (`DRGM`), so that nobody else's is taken for one."""
@@ -35,18 +34,6 @@ LOG_BYTES = 64 * 1024 * 1024
 
 RETRY_AFTER_S = 1.0
 """When a client may come back to a database that could not answer."""
-
-
-class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the ledger is kept.
-
-    Attributes:
-        sync: What an acknowledged row survives: "normal" a crash of the process, "full" a power cut too.
-        busy_timeout_s: Seconds a write waits for another process that writes to the same file.
-    """
-
-    sync: Literal["normal", "full"] = "normal"
-    busy_timeout_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 5.0
 
 
 class Connections(NamedTuple):
@@ -173,7 +160,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, announce: Callable[[str
 
 def _scripts() -> list[str]:
     """Return the migrations in order."""
-    folder = resources.files("dragoman.store") / "migrations"
+    folder = resources.files("dragoman.store.sqlite") / "migrations"
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )

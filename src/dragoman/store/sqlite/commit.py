@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store.database import failure, is_outage
+from dragoman.store.sqlite.database import failure, is_outage
 
 MOST = 512
 """Writes a group may have."""
@@ -89,7 +89,7 @@ class Writer:
         """Queue a write and return what its `act` returned, once it is committed.
 
         Raises:
-            Failure: UNAVAILABLE or INTERNAL (see :func:`~dragoman.store.database.failure`).
+            Failure: UNAVAILABLE or INTERNAL (see :func:`~dragoman.store.sqlite.database.failure`).
         """
         # The lock keeps a write from being queued behind the end of the queue, to wait there for ever.
         with self._lock:

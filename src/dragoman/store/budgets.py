@@ -1,0 +1,139 @@
+"""Budgets, and the money held and spent under each: exact, because nobody else counts it.
+
+A request that runs under budgets carries a :class:`Claim`: what it may cost at most, and the windows of the
+budgets it counts against. The store grants it in the very transaction that opens the request's rows: in
+each window ``spent + held + claim <= cap``, or nothing at all is written. While the request runs the claim
+may be raised; when its row leaves ``reserved``, by whomever and however, the same transaction takes what was
+held off every window and puts what it cost on. So at any instant, in any number of processes,
+
+    held  = the claims of the rows that are open        spent = the cost of those that are not
+
+and a window can never hold and have spent more than its cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from dragoman.store.audit import AuditRow
+
+Scope = Literal["all", "key", "team", "user", "model"]
+Period = Literal["day", "week", "month", "total"]
+Origin = Literal["config", "admin"]
+
+EACH = "*"
+"""As a budget's subject: each key, team, user or model has a window of its own."""
+
+
+class BudgetRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget.
+
+    Attributes:
+        name: Unique.
+        scope: Whose spending it counts.
+        subject: The key's, team's, user's or model's name; :data:`EACH`; "" where the scope is ``all``.
+        cap_micros: Micro-dollars that may be spent in a period.
+        period: How long a window is; ``total``: there is but one.
+        zone: Time zone (IANA) in which days, weeks (from Monday) and months begin.
+        hard: Refuses what would go beyond; a soft one only tells.
+        alerts: Percent of the cap at which somebody is told, each once a window.
+        origin: Whether it stands in the configuration, or was made while serving.
+        created_at: Unix seconds.
+    """
+
+    name: str
+    scope: Scope
+    subject: str = ""
+    cap_micros: int
+    period: Period = "month"
+    zone: str = "UTC"
+    hard: bool = True
+    alerts: tuple[int, ...] = (50, 80, 100)
+    origin: Origin = "admin"
+    created_at: float
+
+
+class Share(msgspec.Struct, frozen=True):
+    """One window that a request counts against.
+
+    Attributes:
+        budget: Its name.
+        scope: As the budget's.
+        subject: Who it counts for, by name; never :data:`EACH`.
+        at: Unix second the window begins at.
+        cap_micros: What may be held and spent in it; None: anything (a soft budget).
+    """
+
+    budget: str
+    scope: Scope
+    subject: str
+    at: int
+    cap_micros: int | None
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a request may cost at most, all its attempts together, and where that counts."""
+
+    micros: int
+    shares: tuple[Share, ...]
+
+
+class Short(msgspec.Struct, frozen=True):
+    """Why a claim was not granted: the first window it does not fit in, and how that stands."""
+
+    share: Share
+    spent_micros: int
+    held_micros: int
+
+
+class Window(msgspec.Struct, frozen=True):
+    """How one window of a budget stands."""
+
+    budget: str
+    subject: str
+    at: int
+    spent_micros: int
+    held_micros: int
+
+
+class AlertRow(msgspec.Struct, frozen=True):
+    """Somebody was told that a share of a budget is spent. ``told_at``: Unix seconds."""
+
+    budget: str
+    subject: str
+    at: int
+    percent: int
+    spent_micros: int
+    cap_micros: int
+    told_at: float
+
+
+class Budgets(Protocol):
+    """Budgets and their windows. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
+
+    async def rows(self) -> list[BudgetRow]:
+        """Return every budget by name."""
+
+    async def put(self, row: BudgetRow, audit: AuditRow) -> None:
+        """Insert a budget, or replace one of the same name. What its windows have spent stays."""
+
+    async def remove(self, name: str, audit: AuditRow) -> bool:
+        """Remove a budget with its windows; return whether it was there."""
+
+    async def windows(self, *, since: int = 0) -> list[Window]:
+        """Return the windows that began then or later and were ever claimed from, and those of ``total``."""
+
+    async def window(self, share: Share) -> Window:
+        """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
+
+    async def tell(self, row: AlertRow) -> bool:
+        """Write down that an alert was given; return False where it had been given before."""
+
+    async def alerts(self, *, limit: int = 100) -> list[AlertRow]:
+        """Return the newest alerts first."""
+
+    async def open_claims(self) -> Sequence[tuple[str, int]]:
+        """Return the id and the held micro-dollars of every open exchange that holds any."""
