@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks peers run ui test fuzz check docs bench lock clean
+.PHONY: help setup sdks peers run ui test fuzz check docs bench faults lock clean
 
 bin := .venv/bin
 ready := .venv/ready
@@ -48,6 +48,9 @@ docs: setup ## write the generated parts of the docs anew
 
 bench: setup ## requests/s and added latency, beside the simulator called directly (ARGS=...)
 	$(bin)/python bench/line.py $(ARGS)
+
+faults: setup ## break it on purpose and measure what holds (FAULTS=short, ONLY=crash,purse, SEED=7, ARGS=...)
+	$(bin)/python bench/faults.py --size $${FAULTS:-full} --only "$${ONLY:-}" $${SEED:+--seed $$SEED} $(ARGS)
 
 lock: setup ## pin and hash every dependency (ARGS=--upgrade for the newest)
 	scripts/lock $(ARGS)

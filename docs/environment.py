@@ -56,6 +56,9 @@ OTHERS: Mapping[str, tuple[tuple[str, str, str], ...]] = MappingProxyType(
 TABLE_EXAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "keys": '{"alice": "a-secret-of-at-least-some-length"}',
+        "budgets": '{"team-blue": {"dollars": 25, "scope": "team", "subject": "blue"}}',
+        "model_limits": '{"gpt-5-mini": {"tokens_per_minute": 200000}}',
+        "provider_limits": '{"groq": {"requests_per_minute": 30}}',
         "dialects": '{"mine": "package.module:DIALECT"}',
         "providers": '{"mine": {"dialect": "openai_chat", "base_url": "https://llm.example.com/v1"}}',
         "models": '{"mine": {"context": 8192}}',

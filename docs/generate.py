@@ -28,7 +28,7 @@ from dragoman.cli import COMMANDS, main  # noqa: E402
 from dragoman.config.reference import render as render_settings  # noqa: E402
 from dragoman.dialects.catalog import DIALECTS  # noqa: E402
 from dragoman.providers import Model, Provider  # noqa: E402
-from dragoman.providers.catalog import catalog  # noqa: E402
+from dragoman.providers.catalog import Catalog, catalog  # noqa: E402
 
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 WIDTH = "100"
@@ -96,17 +96,18 @@ def _either(names: Iterable[str]) -> str:
 
 
 def models_table() -> str:
-    """Return every model of the shipped catalogue, with its first offer's price."""
+    """Return every model of the shipped catalogue, with its first offer's price when prices were read."""
+    known = catalog()
     rows = (
         (
             f"`{model.id}`",
             ", ".join(f"`{offer.provider}`" for offer in model.offers),
             _tokens(model.context),
             _tokens(model.max_output),
-            _price(model),
+            _price(known, model),
             ", ".join(_abilities(model)),
         )
-        for model in catalog().models.values()
+        for model in known.models.values()
         if not model.retired
     )
     return _table(("model", "offered by", "context", "output", "$ a million in / out", "beyond text"), rows)
@@ -116,8 +117,9 @@ def _tokens(count: int | None) -> str:
     return "" if count is None else f"{count:,}".replace(",", " ")
 
 
-def _price(model: Model) -> str:
-    price = next((offer.price for offer in model.offers if offer.price is not None), None)
+def _price(known: Catalog, model: Model) -> str:
+    prices = (known.price(offer.provider, offer.name) for offer in model.offers)
+    price = next((price for price in prices if price is not None), None)
     return "unknown" if price is None else f"{_plain(price.input)} / {_plain(price.output)}"
 
 

@@ -31,6 +31,8 @@ HOMES = {
     "uvicorn": ("server/",),
     "httptools": ("server/", "simulator/"),
     "sqlite3": ("store/",),
+    "asyncpg": ("store/postgres/",),
+    "redis": ("store/redis/driver.py",),
     "xllamacpp": ("providers/",),
     "dotenv": ("config/", "config.py"),
     "argparse": ("cli/",),
@@ -38,7 +40,10 @@ HOMES = {
 }
 """Where a foreign module may be imported: an exact file, or a folder."""
 
-LAZY = {("sinks/otlp.py", "dragoman"): "its other half imports the extra `otlp`"}
+LAZY = {
+    ("sinks/otlp.py", "dragoman"): "its other half imports the extra `otlp`",
+    ("store/opening.py", "dragoman"): "the other store imports the extra `postgres`",
+}
 """Imports that stand inside a function, each with its reason."""
 
 PLANTED = {

@@ -7,6 +7,7 @@ be a 500, every status, content type and body must be one the document has, and 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections import Counter
@@ -134,6 +135,20 @@ def test_whatever_is_sent_is_answered_as_described(tmp_path: Path, keys: dict[st
             for mode, count in EXAMPLES.items():
                 examiner.examine(operation, mode, count)
         assert min(examiner.seen[200], examiner.seen[400]) > 30, "hardly anything was tried"
+
+
+def test_an_operator_breaks_nothing_either(tmp_path: Path) -> None:
+    """The same for the operator's pages, with a key that may change everything."""
+    keys = json.dumps({"boss": {"value": "a-test-key", "role": "admin"}})
+    with serving(tmp_path, DRAGOMAN_KEYS=keys) as url, closing(Examiner(url, KEY)) as examiner:
+        schema = schemathesis.openapi.from_url(f"{url}/openapi.json").include(path_regex="^/admin/")
+        schema.config.generation.update(with_security_parameters=False)
+        for found in schema.get_all_operations():
+            assert isinstance(found, Ok)
+            for mode in EXAMPLES:
+                examiner.examine(found.ok(), mode, 8)
+        assert min(examiner.seen[200], examiner.seen[400]) > 10, "hardly anything was tried"
+        assert not examiner.seen.keys() & {401, 403}
 
 
 def play(folder: Path, hold: Callable[[int, Document], Any], **given_settings: str) -> None:

@@ -13,12 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.accounts.keys import (
-    LOCAL,
-    Account,
-    Keys,
     KeySpec,
     admin_digest,
     credential,
+    digest,
     ensure_admin,
     load_pepper,
     mint,
@@ -28,7 +26,6 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.store.sqlite import SqliteStore
 
 PEPPER = b"p" * 32
-MEMBERS = (KeySpec("alice", "sk-alice"), KeySpec("key-1", "any old string"))
 
 
 def played(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
@@ -70,50 +67,19 @@ def test_extreme_bytes_still_make_a_key() -> None:
     assert well_formed(mint(lambda count: b"\xff" * count))
 
 
-def test_a_known_key_is_admitted_under_its_name() -> None:
-    """Keys of the configuration are taken as they stand; the admin key gives the admin."""
-    keys = Keys(PEPPER, MEMBERS)
-    assert keys.admit("sk-alice") == Account("alice", "member")
-    assert keys.admit("any old string") == Account("key-1", "member")
-    assert keys.find("sk-bob") is None
+def test_a_configured_key_is_a_row_that_holds_no_secret() -> None:
+    """Its settings become terms and a row as the store would have it; printing it does not show its value."""
+    key = KeySpec("a", "sk-a", team="t", models=("m",), expires="2027-01-01", tokens_per_day=5)
+    assert (key.row.name, key.row.team, key.row.expires_at) == ("a", "t", 1_798_761_600.0)
+    assert (key.terms.models, key.terms.limits.tokens_per_day) == (("m",), 5)
+    assert "sk-a" not in repr(key) + repr(key.row)
 
 
-@pytest.mark.parametrize(
-    ("given", "code", "says"),
-    [
-        (None, "missing_api_key", "required"),
-        ("", "missing_api_key", "required"),
-        ("sk-bob", "invalid_api_key", "not known"),
-        ("sk-alice ", "invalid_api_key", "not known"),
-        ("SK-ALICE", "invalid_api_key", "not known"),
-        ("sk-dm-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "invalid_api_key", "damaged"),
-        (mint(bytes), "invalid_api_key", "not known"),
-        ("x" * 100_000, "invalid_api_key", "not known"),
-        ("\ud800é\x00", "invalid_api_key", "not known"),
-    ],
-)
-def test_an_unknown_key_is_refused(given: str | None, code: str, says: str) -> None:
-    """It is a 401 that says what is wrong and does not repeat the key."""
-    with pytest.raises(Failure) as caught:
-        Keys(PEPPER, MEMBERS).admit(given)
-    failure = caught.value
-    assert (failure.kind, failure.http_status, failure.code) == (Kind.UNAUTHENTICATED, 401, code)
-    assert says in failure.message
-    assert not given or given not in failure.message
-
-
-def test_a_stranger_is_let_in_where_that_is_decided() -> None:
-    """Who has no known key is the account the caller lets strangers be; a known key stays itself."""
-    keys = Keys(PEPPER, MEMBERS, open_to_all=True)
-    assert keys.admit(None) == LOCAL == Account("local", anonymous=True)
-    assert keys.admit("whatever an SDK insists on") == LOCAL
-    assert keys.admit("sk-alice").name == "alice"
-
-
-def test_nothing_that_holds_a_key_shows_it() -> None:
-    """Neither the specification nor the ring of keys prints a secret or keeps one."""
-    assert "sk-alice" not in repr(MEMBERS)
-    assert "sk-alice" not in repr(vars(Keys(PEPPER, MEMBERS)))
+@pytest.mark.parametrize("words", ["tomorrow", "2027-13-01", "30d"])
+def test_a_configured_key_ends_at_a_time(words: str) -> None:
+    """Anything else is refused where the configuration is read."""
+    with pytest.raises(ValueError, match="expires"):
+        KeySpec("a", "sk-a", expires=words)
 
 
 PLACES: list[tuple[dict[str, str], dict[str, str]]] = [
@@ -191,8 +157,7 @@ def test_the_admin_key_is_shown_once(tmp_path: Path) -> None:
     async def later(store: SqliteStore) -> None:
         assert await ensure_admin(store, PEPPER, random.Random(3).randbytes) is None
         assert await admin_digest(store, b"another") is None
-        keys = Keys(PEPPER, MEMBERS, admin=await admin_digest(store, PEPPER), open_to_all=True)
-        assert keys.admit(shown[0]) == Account("admin", "admin")
+        assert await admin_digest(store, PEPPER) == digest(PEPPER, shown[0])
 
     played(tmp_path, first)
     played(tmp_path, later)
@@ -211,7 +176,7 @@ def test_two_first_starts_make_one_admin_key(tmp_path: Path) -> None:
         finally:
             await two.close()
         (key,) = [key for key in made if key is not None]
-        assert Keys(PEPPER, admin=await admin_digest(one, PEPPER)).admit(key).role == "admin"
+        assert await admin_digest(one, PEPPER) == digest(PEPPER, key)
 
     played(tmp_path, scene)
 
@@ -224,9 +189,7 @@ def test_another_pepper_gets_an_admin_key_of_its_own(tmp_path: Path) -> None:
         new = await ensure_admin(store, b"q" * 32, random.Random(2).randbytes)
         assert old is not None
         assert new is not None
-        keys = Keys(b"q" * 32, admin=await admin_digest(store, b"q" * 32))
-        assert keys.admit(new).role == "admin"
-        assert keys.find(old) is None
+        assert await admin_digest(store, b"q" * 32) == digest(b"q" * 32, new) != digest(b"q" * 32, old)
 
     played(tmp_path, scene)
 

@@ -9,11 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.servers import redis_server
+from tests.store.conftest import server, url
 
 from dragoman.cli import main
 from dragoman.cli.configured import configured
 from dragoman.cli.doctor import Finding, look
+from dragoman.store.postgres import PostgresStore
+from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore
+
+__all__ = ("server", "url")  # fixtures
 
 OFF = {"DRAGOMAN_LOCAL_ENABLED": "false", "DRAGOMAN_SERVER_PORT": "0"}
 KEY = "sk-0123456789abcdef"
@@ -159,3 +165,33 @@ def test_keys_are_shown_by_name() -> None:
     """A key is told apart by its name and its end."""
     config = configured({**OFF, "API_KEYS": KEY})
     assert found(asyncio.run(look(config, ask=False)), "keys").text == "key-1 (...cdef)"
+
+
+def test_a_shared_database_is_looked_at_and_left_as_it_is(url: str) -> None:
+    """PostgreSQL is asked, and not the data folder; what is missing there is made by a gateway."""
+    config = configured({**OFF, "DRAGOMAN_STORE_URL": url, "DRAGOMAN_PEPPER": "p" * 40})
+    for _ in range(2):
+        finding = found(asyncio.run(look(config, ask=False)), "database")
+        assert (finding.mark, "tables are made" in finding.text) == ("ok", True)
+    asyncio.run(_opened(config.store))
+    assert found(asyncio.run(look(config, ask=False)), "database").text == "PostgreSQL answers"
+
+
+async def _opened(spec: StoreSpec) -> None:
+    await (await PostgresStore.open(spec)).close()
+
+
+def test_servers_that_are_not_there() -> None:
+    """Without its database a gateway does not start, without Redis it does; no password is shown."""
+    urls = {"STORE": "postgresql://u:canary@127.0.0.1:1/x", "REDIS": "redis://:canary@127.0.0.1:1"}
+    environ = {f"DRAGOMAN_{name}_URL": url for name, url in urls.items()}
+    findings = asyncio.run(look(configured({**OFF, **environ, "DRAGOMAN_PEPPER": "p" * 40}), ask=False))
+    assert [found(findings, subject).mark for subject in ("database", "redis")] == ["no", "--"]
+    assert "canary" not in str(findings)
+
+
+def test_redis_that_answers(tmp_path: Path) -> None:
+    """It is asked once whether it is there."""
+    with redis_server(tmp_path) as redis:
+        config = configured({**OFF, "DRAGOMAN_REDIS_URL": redis.url})
+        assert found(asyncio.run(look(config, ask=False)), "redis").text == "answers"

@@ -48,3 +48,8 @@ def test_a_secret_is_never_shown_whole(secret: str, shown: str) -> None:
 def test_a_table_lines_up() -> None:
     """Columns are as wide as their widest cell, and no line ends in spaces."""
     assert table(["a", "bb"], [["longer", "x"], ["s", ""]]) == "a       bb\nlonger  x\ns"
+
+
+def test_a_cell_is_no_command_to_the_terminal() -> None:
+    """What ends a line or moves the cursor is a question mark."""
+    assert table(["a"], [["\x1b[31mred\nnew"]]) == "a\n?[31mred?new"

@@ -194,3 +194,13 @@ def test_any_files_load_or_are_refused(
         return
     assert problems
     assert all(problem.where and problem.message for problem in problems)
+
+
+def test_a_shared_store_needs_a_shared_secret(tmp_path: Path) -> None:
+    """Each machine would otherwise make its own, and know no other's keys."""
+    environ = {"DRAGOMAN_STORE_URL": "postgresql://somewhere/dragoman"}
+    with pytest.raises(ConfigError, match="DRAGOMAN_PEPPER"):
+        load(environ, tmp_path)
+    config = load({**environ, "DRAGOMAN_PEPPER": "x" * 40}, tmp_path)
+    assert config.store.url == environ["DRAGOMAN_STORE_URL"]
+    assert "somewhere" not in repr(config)

@@ -11,6 +11,7 @@ import pytest
 from dragoman.accounts.grants import RelaySpec
 from dragoman.config.sections import SECTIONS, ServerSpec, read, refuse_unknown, variable, wanted
 from dragoman.config.sources import Sources
+from dragoman.providers.prices import PriceSpec
 from dragoman.providers.transport import Deadlines
 from dragoman.store.spec import StoreSpec
 
@@ -82,6 +83,15 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, line: str, says: str) ->
     sources = Sources({}, tmp_path)
     assert read(sources, "server", ServerSpec) == ServerSpec()
     assert told(sources) == [f"dragoman.toml:2: {says}"]
+
+
+@pytest.mark.parametrize("rate", ["-1", "'-0.5'", "nan", "'Infinity'", "'much'", "true"])
+def test_a_price_is_an_amount(tmp_path: Path, rate: str) -> None:
+    """Whether a number or text: below 0, or none at all, it cannot be charged."""
+    (tmp_path / "dragoman.toml").write_text(f"[prices]\ndefault_input = {rate}\n")
+    sources = Sources({}, tmp_path)
+    assert read(sources, "prices", PriceSpec) == PriceSpec()
+    assert told(sources) == ["dragoman.toml:2: prices.default_input must be a number"]
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:

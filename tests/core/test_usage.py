@@ -45,7 +45,7 @@ def test_each_counter_is_in_one_half(name: str) -> None:
 def test_no_counter_was_forgotten() -> None:
     """Every whole number of a Usage is in the list the sums go over."""
     hints = typing.get_type_hints(Usage)
-    assert [name for name in Usage.__struct_fields__ if hints[name] is int] == list(COUNTERS)
+    assert [name for name in Usage.__struct_fields__ if hints[name] is int] == [*COUNTERS, "searches"]
 
 
 @given(USAGES, USAGES)
@@ -93,6 +93,24 @@ def test_a_long_prompt_has_its_own_price() -> None:
     assert cost(Usage(input=100, cache_read=1, output=1), price) == Decimal("0.00102")
 
 
+def test_each_longer_prompt_has_a_price_of_its_own() -> None:
+    """Of several limits the highest that is passed counts."""
+    most = Price(Decimal(100), Decimal(0))
+    price = Price(
+        Decimal(1), Decimal(0), long_after=10, long=Price(Decimal(10), Decimal(0), long_after=20, long=most)
+    )
+    charged = [cost(Usage(input=read), price) for read in (10, 11, 20, 21)]
+    assert charged == [Decimal(each) / 10**6 for each in (10, 110, 200, 2100)]
+
+
+def test_a_request_may_cost_a_fee() -> None:
+    """It is charged once, or for each search where these are counted, and whatever was read."""
+    price = Price(Decimal(1), Decimal(1), request=Decimal("0.002"))
+    assert cost(Usage(input=5), price) == Decimal("0.002005")
+    assert cost(Usage(), price) == Decimal("0.002")
+    assert cost(Usage(searches=3) + Usage(searches=1), price) == Decimal("0.008")
+
+
 def test_unknown_is_not_zero() -> None:
     """Without a price nobody knows; the provider's own figure wins, zero included."""
     assert cost(Usage(1), None) is None
@@ -128,4 +146,31 @@ def test_money_is_never_a_float() -> None:
     floats = [name for name, hint in holders.items() if float in (hint, *typing.get_args(hint))]
     assert floats == []
     money = [name for name, hint in holders.items() if Decimal in (hint, *typing.get_args(hint))]
-    assert len(money) == 10
+    assert len(money) == 11
+
+
+def test_a_tier_has_a_price_of_its_own() -> None:
+    """All of it, a long prompt's too; what the provider says itself goes before."""
+    flex = Price(Decimal(1), Decimal(2), long_after=10, long=Price(Decimal(3), Decimal(4)))
+    price = Price(Decimal(10), Decimal(20), request=Decimal(1), tiers={"flex": flex})
+    assert cost(Usage(input=10, output=1, tier="flex"), price) == Decimal("0.000012")
+    assert cost(Usage(input=11, output=1, tier="flex"), price) == Decimal("0.000037")
+    assert cost(Usage(input=10, tier="flex", cost=Decimal(7)), price) == Decimal(7)
+
+
+@pytest.mark.parametrize("tier", ["", "default", "flex", "batch", "scale"])
+def test_a_tier_that_is_no_dearer_costs_the_standard_price_at_most(tier: str) -> None:
+    """Where its own is not known."""
+    assert cost(Usage(input=10, tier=tier), Price(Decimal(1), Decimal(1))) == Decimal("0.00001")
+
+
+@pytest.mark.parametrize("tier", ["priority", "fast", "ultrafast", "unknown"])
+def test_a_tier_that_may_be_dearer_is_unknown(tier: str) -> None:
+    """The standard price would be too little."""
+    assert cost(Usage(input=10, tier=tier), Price(Decimal(1), Decimal(1))) is None
+
+
+def test_a_sum_keeps_the_tier() -> None:
+    """What is added to an answer's count was served with it."""
+    assert (Usage(1, tier="flex") + Usage(1)).tier == "flex"
+    assert (Usage(1) + Usage(1, tier="flex")).tier == "flex"

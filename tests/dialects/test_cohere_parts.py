@@ -341,6 +341,21 @@ def test_tool_without_a_schema_has_an_empty_one() -> None:
         ),
         ({"billed_units": {"input_tokens": 4, "output_tokens": 1}}, Usage(input=4, output=1)),
         (
+            {
+                "billed_units": {"input_tokens": 67, "output_tokens": 66},
+                "tokens": {"input_tokens": 510, "output_tokens": 99, "reasoning_tokens": 29},
+                "cached_tokens": 144,
+            },
+            Usage(input=67, output=37, reasoning=29),
+        ),
+        (
+            {
+                "billed_units": {"input_tokens": 267, "output_tokens": 52},
+                "tokens": {"input_tokens": 34, "output_tokens": 56, "image_tokens": 259},
+            },
+            Usage(input=267, output=52),
+        ),
+        (
             {"tokens": {"input_tokens": 3, "output_tokens": 1}, "cached_tokens": 9},
             Usage(cache_read=3, output=1),
         ),
@@ -348,7 +363,7 @@ def test_tool_without_a_schema_has_an_empty_one() -> None:
     ],
 )
 def test_usage_is_taken_apart(native: dict[str, Json], usage: Usage) -> None:
-    """Cached tokens are in the input, reasoning in the output, images beside; home goes what came."""
+    """What is charged is counted, else what was read and written, no token twice; home goes what came."""
     found = read_usage(native)
     assert [getattr(found, name) for name in ("input", "cache_read", "output", "reasoning")] == [
         getattr(usage, name) for name in ("input", "cache_read", "output", "reasoning")

@@ -231,9 +231,9 @@ def test_every_type_asked_for_must_come() -> None:
     [
         ({"billed_units": {"input_tokens": 3.0}}, 3),
         ({"billed_units": {"input_tokens": 3, "image_tokens": 258}}, 261),
-        ({"billed_units": {"input_tokens": 3}, "tokens": {"input_tokens": 5}}, 5),
+        ({"billed_units": {"input_tokens": 3}, "tokens": {"input_tokens": 5}}, 3),
         ({"billed_units": {"images": 1}}, None),
-        ({"billed_units": {"search_units": 1}}, None),
+        ({"billed_units": {"search_units": 1}}, 0),
         ({"api_version": {"version": "2"}}, None),
         ({"billed_units": "free"}, None),
     ],
@@ -300,14 +300,15 @@ def test_another_providers_ranks_are_told_whole() -> None:
 
 
 def test_searches_are_no_tokens() -> None:
-    """What Cohere bills for a rerank goes home, is no loss abroad and no token count."""
+    """What Cohere bills for a rerank goes home, is counted apart, is no loss abroad and no token count."""
     body = {
         "id": "r",
         "results": [{"index": 0, "relevance_score": 1}],
-        "meta": {"billed_units": {"search_units": 1}},
+        "meta": {"billed_units": {"search_units": 2}},
     }
     answer = RERANK.read_answer(Reply(200, body=body), Rerank("x", "m", "q", ("a",)))
-    assert answer.usage is None
+    assert answer.usage is not None
+    assert (answer.usage.searches, answer.usage.total) == (2, 0)
     out = Crossing("openai_chat")
     out.own(answer.extras, "answer")
     assert not out.losses

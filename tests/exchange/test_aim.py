@@ -16,6 +16,7 @@ from dragoman.exchange.aim import Aim, Incoming, aimed, door_of, told_of
 from dragoman.exchange.life import Snapshot
 from dragoman.providers import Provider
 from dragoman.providers.catalog import catalog
+from dragoman.providers.prices import PriceList
 from dragoman.providers.transport import Deadlines
 from dragoman.routing import RouteSpec, Table, Target
 
@@ -54,6 +55,7 @@ def live(*ready: str) -> Snapshot:
         kinds={"whisper": "embed"},
     )
     return Snapshot(
+        prices=PriceList(catalog()),
         dialects=DIALECTS,
         providers=MappingProxyType(rows),
         catalog=catalog(),

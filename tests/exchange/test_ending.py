@@ -8,13 +8,17 @@ from typing import Any, cast
 
 import pytest
 
+from dragoman.accounts.budgets import Budgets
 from dragoman.accounts.keys import LOCAL
 from dragoman.accounts.limits import Limits, LimitSpec
+from dragoman.accounts.sizes import Sizes
 from dragoman.core.failure import Failure, Kind, invalid
 from dragoman.dialects import Call, Reply
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.exchange.ending import ending, opened, request_id
-from dragoman.exchange.life import Exchange, Services
+from dragoman.exchange.life import Exchange, Relayed, Services
+from dragoman.providers.catalog import catalog
+from dragoman.providers.prices import PriceList
 from dragoman.routing import Target
 from dragoman.sinks import Record
 from dragoman.store import AttemptRow, ExchangeRow
@@ -44,11 +48,11 @@ class Ledger:
         self.told: list[Record] = []
         self._broken = broken
 
-    async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
+    async def open(self, exchange: ExchangeRow, attempt: AttemptRow, claim: None) -> None:
         """Note the first attempt."""
         self.booked.append(f"open {exchange.state} {attempt.number}")
 
-    async def next(self, attempt: AttemptRow) -> None:
+    async def next(self, attempt: AttemptRow, claim: None) -> None:
         """Note one more."""
         self.booked.append(f"next {attempt.number}")
 
@@ -62,19 +66,23 @@ class Ledger:
 def exchange(ledger: Ledger, complaints: list[str]) -> Exchange:
     """Return an exchange whose services only note."""
     services: Any = SimpleNamespace(
-        live=SimpleNamespace,
+        live=lambda: SimpleNamespace(prices=PriceList(catalog())),
         ledger=ledger,
         new_id=lambda: "req_1",
         now=lambda: 1.0,
         tick=lambda: 1.0,
         complain=lambda message, _: complaints.append(message),
-        limits=Limits(LimitSpec(), tick=lambda: 1.0),
+        limits=(limits := Limits(LimitSpec(), tick=lambda: 1.0)),
+        budgets=Budgets(tuple, lambda: 1.0),
+        sizes=Sizes(),
         tell=ledger.told.append,
         under_way={},
     )
     ex = Exchange(cast("Services", services), "relay", None)
     ex.door = DIALECTS["openai_chat"]
     ex.account = LOCAL
+    ex.asked = Relayed("m", stream=False)
+    ex.stay = limits.stay(LOCAL, ex.id)
     return ex
 
 

@@ -14,6 +14,7 @@ from dragoman.dialects.catalog import DIALECTS
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store.budgets import Claim
 
 BACKUP = """
 [routes.main]
@@ -245,7 +246,7 @@ def test_a_ledger_that_cannot_write_lets_nothing_through(tmp_path: Path) -> None
     async def play() -> None:
         async with Simulator() as sim, house(tmp_path, sim.url) as gate:
 
-            async def broken(exchange: ExchangeRow, attempt: AttemptRow) -> None:
+            async def broken(exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None) -> None:
                 raise Failure(Kind.UNAVAILABLE, f"row {attempt.number} cannot be written", retry_after_s=1)
 
             gate.gateway.store.open_exchange = broken  # type: ignore[method-assign]

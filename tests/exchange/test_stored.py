@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from dragoman.accounts.ledger import Owner
+from dragoman.accounts.living import Locks
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.exchange.stored import DIED, Stored, output_of
 from dragoman.store import ResponseRow
@@ -42,7 +43,8 @@ class Shelf:
         self.stored = Stored(
             store.responses,
             spec,
-            owner,
+            owner.id,
+            dead=Locks(owner.folder).dead,
             now=self.clock,
             complain=lambda message, _: self.complaints.append(message),
         )
@@ -54,7 +56,7 @@ class Shelf:
             "key": "anna",
             "status": "completed",
             "background": False,
-            "owner": self.stored.owner.id,
+            "owner": self.stored.owner,
             "created_at": self.clock.at,
             "expires_at": self.clock.at + 10,
             "input": msgspec.json.encode([{"role": "user", "content": f"asked {id_}"}]),
@@ -261,7 +263,7 @@ def test_another_process_cancels_by_marking_the_row(tmp_path: Path) -> None:
     async def scene(on: Shelf) -> None:
         left = await begin(on)
         async with shelf(tmp_path) as other:
-            assert other.stored.owner.id != on.stored.owner.id
+            assert other.stored.owner != on.stored.owner
             other.clock.at = on.clock.at
             assert (await other.stored.find("anna", "resp_1")).status == "queued", "its maker lives"
             await other.stored.cancel("anna", "resp_1")
@@ -274,7 +276,7 @@ def test_an_answer_whose_maker_died_has_failed(tmp_path: Path) -> None:
     """Whoever asks is told, also by the process that forgot it; a sweep finds what nobody asks for."""
 
     async def scene(on: Shelf) -> None:
-        for id_, owner in (("resp_1", "0" * 16), ("resp_2", on.stored.owner.id), ("resp_3", "1" * 16)):
+        for id_, owner in (("resp_1", "0" * 16), ("resp_2", on.stored.owner), ("resp_3", "1" * 16)):
             await on.put(id_, status="in_progress", background=True, owner=owner)
         for id_ in ("resp_1", "resp_2"):
             row = await on.stored.find("anna", id_)
@@ -458,7 +460,7 @@ def test_who_leaves_while_the_answer_is_written_down_leaves_no_row(tmp_path: Pat
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making
-        assert await on.stored.rows.under_way(on.stored.owner.id) == set()
+        assert await on.stored.rows.under_way(on.stored.owner) == set()
 
     play(tmp_path, scene)
 
@@ -470,7 +472,7 @@ def test_a_sweep_ends_what_this_process_lost_itself(tmp_path: Path) -> None:
         left = await begin(on)
         await on.put("resp_2", status="in_progress", background=True)
         await on.stored.sweep()
-        assert await on.stored.rows.under_way(on.stored.owner.id) == {"resp_1"}
+        assert await on.stored.rows.under_way(on.stored.owner) == {"resp_1"}
         assert not left.is_set()
 
     play(tmp_path, scene)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from dragoman.accounts.ledger import Owner
+from dragoman.accounts.living import Locks
 from dragoman.core.events import Choice, Response, Stop, unfold
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, Kind
@@ -33,7 +34,14 @@ async def shelf(folder: Path, **spec: Any) -> AsyncIterator[Stored]:
     store = SqliteStore.open(folder / "dragoman.db")
     owner = Owner.claim(folder / "owners")
     rows = ResponsesSpec(**spec)
-    stored = Stored(store.responses, rows, owner, now=lambda: 50.0, complain=lambda *_: None)
+    stored = Stored(
+        store.responses,
+        rows,
+        owner.id,
+        dead=Locks(owner.folder).dead,
+        now=lambda: 50.0,
+        complain=lambda *_: None,
+    )
     try:
         yield stored
     finally:

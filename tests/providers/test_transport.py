@@ -9,7 +9,7 @@ import pytest
 from tests.providers.wire import CHUNKED, MIB, OK, Bench, Server, Wire, ask, collect, failing, post, repeat
 
 from dragoman.core.failure import Failure, Kind, Retry
-from dragoman.providers.transport import Deadlines, Limits, Transport
+from dragoman.providers.transport import STALE, Deadlines, Limits, Transport
 
 # What goes out
 
@@ -400,8 +400,8 @@ def test_an_idle_connection_is_closed_after_its_time(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
-def test_a_pooled_connection_given_up_is_replaced_once(bench: Bench, end: str) -> None:
-    """The second request meets a dead connection; it goes out again on a new one, unnoticed."""
+def test_a_pooled_connection_given_up_is_told_and_replaced(bench: Bench, end: str) -> None:
+    """Nothing is sent twice behind the ledger's back; whoever asks next has a connection of his own."""
 
     async def script(wire: Wire) -> None:
         await wire.answer()
@@ -412,6 +412,8 @@ def test_a_pooled_connection_given_up_is_replaced_once(bench: Bench, end: str) -
 
     async def client(transport: Transport, server: Server) -> None:
         assert await ask(transport, server) == b"ok"
+        with failing(Kind.UPSTREAM, Retry.AGAIN, STALE):
+            await ask(transport, server)
         assert await ask(transport, server) == b"ok"
 
     server = bench.run(script, client)
@@ -434,6 +436,8 @@ def test_it_is_replaced_by_a_new_one_though_others_are_pooled(bench: Bench) -> N
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
                 group.create_task(ask(transport, server))
+        with failing(Kind.UPSTREAM, Retry.AGAIN, STALE):
+            await ask(transport, server)
         assert await ask(transport, server) == b"ok"
 
     server = bench.run(script, client)
@@ -451,8 +455,8 @@ def test_a_new_connection_lost_is_not_replaced(bench: Bench, method: str) -> Non
     assert bench.run(Wire.request, client).accepted == 1
 
 
-def test_a_second_loss_is_told(bench: Bench) -> None:
-    """The silent retry happens once."""
+def test_a_loss_on_the_new_one_is_the_providers_own(bench: Bench) -> None:
+    """It may have begun to work on that request; what it never read it cannot have."""
 
     async def script(wire: Wire) -> None:
         if wire.number == 1:
@@ -461,6 +465,8 @@ def test_a_second_loss_is_told(bench: Bench) -> None:
 
     async def client(transport: Transport, server: Server) -> None:
         await ask(transport, server)
+        with failing(Kind.UPSTREAM, Retry.AGAIN, STALE):
+            await ask(transport, server)
         with failing(Kind.UPSTREAM, Retry.AGAIN, "upstream_disconnected"):
             await ask(transport, server)
 

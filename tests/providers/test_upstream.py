@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.house import ask, chat, house, post
 
+from dragoman.core.events import Choice, Folder, Response, Stop, unfold
+from dragoman.core.request import Message, Request, Text
+from dragoman.core.usage import Usage
+from dragoman.dialects import framing_of
+from dragoman.dialects.catalog import DIALECTS
+from dragoman.providers import Provider
+from dragoman.providers.transport import Upstream
+from dragoman.providers.upstream import Answer
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 
@@ -85,3 +94,62 @@ def test_a_provider_that_does_not_stream_still_serves_a_stream(tmp_path: Path) -
             assert got.frames[-1] == "[DONE]"
 
     asyncio.run(play())
+
+
+class Waiting:
+    """An answer of which one read came, and more that nobody read."""
+
+    status = 200
+
+    def __init__(self, kind: str, first: bytes, more: bytes) -> None:
+        self.headers = {"content-type": kind}
+        self._first = first
+        self._more = more
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the first read, and then nothing for ever."""
+        yield self._first
+        await asyncio.Event().wait()
+
+    def waiting(self) -> bytes:
+        """Return what was not read."""
+        return self._more
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_came_and_was_not_told_is_still_there(name: str) -> None:
+    """Whoever leaves a stream, all that had come of it counts: with the end, also what the provider counted."""
+    dialect = DIALECTS[name]
+    request = Request(name, "m", (Message("user", (Text("hi"),)),), stream=True, stream_usage=True)
+    parts = (Text("one two three four"),)
+    whole = Response("id", "m", (Choice(parts, Stop("end")),), Usage(input=3, output=4))
+    writer = dialect.writer(request)
+    frames = [frame for event in unfold(whole) for frame in writer.feed(event)]
+    framing = framing_of(dialect, writer)
+    sent = b"".join(map(framing.encode, frames))
+    provider = Provider(name="p", dialect=name)
+
+    async def play(cut: int) -> Folder:
+        upstream = Waiting(framing.content_type, sent[:cut], sent[cut:])
+        answer = Answer(provider, dialect, cast("Upstream", upstream))
+        folder = Folder()
+        reading = asyncio.get_running_loop().create_task(_read(answer, folder))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        for event in answer.rest():
+            folder.feed(event)
+        return folder
+
+    for cut in (0, 1, len(sent) // 3, len(sent) // 2, len(sent) - 1):
+        folder = asyncio.run(play(cut))
+        assert folder.written == "one two three four"
+        assert folder.usage is not None
+        assert (folder.usage.total_input, folder.usage.total_output) == (3, 4)
+
+
+async def _read(answer: Answer, folder: Folder) -> None:
+    async for batch in answer.batches():
+        for event in batch:
+            folder.feed(event)

@@ -43,6 +43,19 @@ def test_unknown_paths_and_methods_are_refused_in_words(
     asyncio.run(play())
 
 
+def test_every_method_of_a_path_is_named(tmp_path: Path) -> None:
+    """Also where each has a route of its own."""
+
+    async def play() -> None:
+        async with house(tmp_path) as gate:
+            got = await ask(gate.port, get("/admin/keys/alice/rotate"))
+            assert (got.status, got.headers["allow"]) == (405, "POST")
+            got = await ask(gate.port, post("/admin/teams/research", {}))
+            assert (got.status, got.headers["allow"]) == (405, "DELETE, GET, HEAD, PUT")
+
+    asyncio.run(play())
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "shape"),
     [

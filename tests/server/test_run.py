@@ -11,6 +11,7 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+import pytest
 from tests.house import ask, chat, get, post, spawned
 
 from dragoman.accounts.keys import well_formed
@@ -104,6 +105,27 @@ def test_a_wrong_configuration_names_its_line(tmp_path: Path) -> None:
     assert "dragoman.toml:2" in said
     assert "dragoman.toml:3" in said
     assert "host" in said
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_store_that_is_away_is_one_fact(tmp_path: Path, workers: str) -> None:
+    """Which database, and no traceback and no password."""
+    url = "postgresql://u:canary@127.0.0.1:1/x"
+    settings = {"DRAGOMAN_STORE_URL": url, "DRAGOMAN_PEPPER": "p" * 40, "DRAGOMAN_SERVER_PORT": "0"}
+    code, said = refused(tmp_path, DRAGOMAN_SERVER_WORKERS=workers, **settings)
+    assert code != 0
+    assert "127.0.0.1:1/x: the database cannot be reached" in said
+    assert "Traceback" not in said
+    assert "canary" not in said
+
+
+def test_a_data_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """So is a file that stands in the way."""
+    (tmp_path / "data").write_text("")
+    code, said = refused(tmp_path, DRAGOMAN_SERVER_PORT="0")
+    assert code != 0
+    assert str(tmp_path / "data") in said
+    assert "Traceback" not in said
 
 
 def test_the_admin_key_is_shown_once(tmp_path: Path) -> None:

@@ -6,13 +6,25 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from dragoman.sinks import Rated, Record, Sink
+from dragoman.sinks import Alerted, Rated, Record, Sink
 from dragoman.store import ExchangeRow, Meters
 
 AT = 1_764_000_000.123
 GUARD_S = 60
 
 RATED = Rated("req_7", "alice", "m", 4, "good", AT)
+ALERTED = Alerted(
+    budget="research",
+    scope="team",
+    subject="red",
+    hard=True,
+    percent=80,
+    spent_micros=2_000_001,
+    cap_micros=2_500_000,
+    began_at=1_793_491_200,
+    ends_at=1_796_083_200,
+    told_at=AT,
+)
 
 
 def row(number: int = 0, **changes: Any) -> ExchangeRow:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.sinks.records import RATED, Complaints, Pace, record, row, run
+from tests.sinks.records import ALERTED, RATED, Complaints, Pace, record, row, run
 
 from dragoman.sinks import Record, Sink
 from dragoman.sinks import files as module
@@ -49,13 +49,14 @@ def cell(text: str) -> str:
 
 
 def test_every_exchange_and_rating_is_a_line(tmp_path: Path) -> None:
-    """In both files, in order, with the same columns."""
+    """In both files, in order, with the same columns; an alert is none."""
 
     async def play() -> None:
         scene = Scene(tmp_path / "logs")
         for number in range(3):
             scene.sink.emit(record(number))
         scene.sink.emit(RATED)
+        scene.sink.emit(ALERTED)
         await run(scene.sink, scene.pace, lambda: scene.sink.counts()["delivered"] == 4)
         scene.sink.emit(record(3))
         await scene.sink.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import Event, run
 from collections.abc import Mapping
 
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Rated, Telling
 from dragoman.sinks.hub import Hub
 
 RATED = Rated("req_1", "k", "m", 5, "", 0.0)
@@ -17,11 +17,11 @@ class Told:
     def __init__(self, name: str, breaks: str = "") -> None:
         self.name = name
         self.breaks = breaks
-        self.records: list[Record | Rated] = []
+        self.records: list[Telling] = []
         self.running = Event()
         self.closed = False
 
-    def emit(self, record: Record | Rated) -> None:
+    def emit(self, record: Telling) -> None:
         """Take one record."""
         if self.breaks == "emit":
             raise RuntimeError(self.name)

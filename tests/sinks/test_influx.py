@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.sinks.databases import InfluxDb, Victoria, found
 from tests.sinks.listener import NEVER, listening, reply
-from tests.sinks.records import AT, RATED, Complaints, Pace, record, run
+from tests.sinks.records import ALERTED, AT, RATED, Complaints, Pace, record, run
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.sinks import Sink, influx
@@ -72,13 +72,14 @@ def totals(database: InfluxDb) -> dict[str, Any]:
 
 
 def test_every_point_is_in_the_database(tmp_path: Path, influxdb: InfluxDb) -> None:
-    """As many as exchanges, with the sums that were booked; unknown costs are no zeros, ratings no points."""
+    """As many as exchanges, with the sums booked; unknown costs are no zeros, other records no points."""
 
     async def play() -> None:
         scene = Scene(tmp_path, v1(influxdb))
         scene.emit(0, 3000)
         scene.emit(3000, 3100, meters=Meters(input=1))
         scene.sink.emit(RATED)
+        scene.sink.emit(ALERTED)
         await scene.until(delivered=3100)
         await scene.sink.close()
         assert scene.sink.counts() == {"taken": 3100, "delivered": 3100, "dropped": 0, "waiting": 0}

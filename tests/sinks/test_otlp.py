@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.sinks.collector import attributes, collecting
+from tests.sinks.records import ALERTED
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.sinks import Rated, Record, Sink
@@ -119,10 +120,11 @@ def test_a_bug_in_sending_is_not_the_end_of_it(monkeypatch: pytest.MonkeyPatch) 
     assert sink.counts() == {"taken": BATCH + 1, "delivered": 1, "dropped": BATCH, "waiting": 0}
 
 
-def test_a_rating_has_no_span() -> None:
-    """It is no exchange."""
+def test_a_rating_and_an_alert_have_no_span() -> None:
+    """They are no exchanges."""
     sink: Sink = Otlp(OtlpSpec(NOWHERE))
     sink.emit(Rated("x", "alice", "m", 5, "", 1.0))
+    sink.emit(ALERTED)
     assert sink.counts() == {"taken": 0, "delivered": 0, "dropped": 0, "waiting": 0}
     asyncio.run(sink.close())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import openmetrics, parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
+from tests.sinks.records import ALERTED
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.sinks import Rated, Record, Sink
+from dragoman.sinks import Rated, Record, Sink, Telling
 from dragoman.sinks.pool import Pool
 from dragoman.sinks.prometheus import (
     MOST_SERIES,
@@ -77,7 +79,7 @@ def value(text: str, name: str, **labels: str) -> float:
     )
 
 
-def counted(records: Iterable[Record | Rated], spec: MetricsSpec = SPEC, **options: Any) -> str:
+def counted(records: Iterable[Telling], spec: MetricsSpec = SPEC, **options: Any) -> str:
     """Return what a scraper gets of `records`."""
     metrics = Prometheus(spec, **options)
     for one in records:
@@ -158,6 +160,13 @@ def test_ratings_are_counted() -> None:
     assert value(text, "dragoman_ratings_total", model="llama", rating="4") == 1
     assert value(text, "dragoman_ratings_total", model=OTHER, rating="1") == 1
     assert "secret" not in text
+
+
+def test_alerts_are_counted() -> None:
+    """By budget and share; whose budget it is, is not told."""
+    text = counted([ALERTED, record(), ALERTED])
+    assert value(text, "dragoman_budget_alerts_total", budget="research", percent="80") == 2
+    assert "red" not in re.findall(r'"([^"]*)"', text)
 
 
 def test_a_key_is_told_only_where_it_is_configured() -> None:

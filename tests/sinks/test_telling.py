@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.sinks.records import RATED, record
+from tests.sinks.records import ALERTED, RATED, record
 
 from dragoman.sinks.telling import Tokens, dollars, instant, tokens, valid, weight
 from dragoman.store import Meters
@@ -57,4 +57,4 @@ def test_half_a_character_is_no_fault(text: str, told: str) -> None:
 
 def test_weight_is_that_of_the_words() -> None:
     """A record without words weighs nothing."""
-    assert [weight(record()), weight(RATED)] == [len("question 0answer 0"), len("good")]
+    assert [weight(record()), weight(RATED), weight(ALERTED)] == [len("question 0answer 0"), len("good"), 0]

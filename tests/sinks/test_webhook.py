@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.sinks.listener import NEVER, Listener, Request, listening, reply
-from tests.sinks.records import AT, RATED, Complaints, Pace, record, row, run
+from tests.sinks.records import ALERTED, AT, RATED, Complaints, Pace, record, row, run
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.sinks import Record, Sink
@@ -160,6 +160,32 @@ def test_words_are_told_where_that_is_wanted() -> None:
             first, second = (one["data"] for one in verified(listener.requests[0])["data"])
             assert (first["prompt"], first["response"], first["cost_usd"]) == ("\ufffd?", "é", None)
             assert "prompt" not in second
+
+    asyncio.run(play())
+
+
+def test_an_alert_is_told_signed() -> None:
+    """With whose money is spent, how much of it, and when it begins anew."""
+
+    async def play() -> None:
+        async with listening(OK) as listener:
+            scene = Scene(listener.url)
+            scene.sink.emit(ALERTED)
+            await scene.sink.close()
+            [alert] = verified(listener.requests[0])["data"]
+            assert (alert["type"], alert["timestamp"]) == ("budget.alert", "2025-11-24T16:00:00.123Z")
+            assert alert["data"] == {
+                "budget": "research",
+                "scope": "team",
+                "subject": "red",
+                "hard": True,
+                "percent": 80,
+                "spent_usd": 2.000001,
+                "dollars": 2.5,
+                "began_at": 1_793_491_200,
+                "ends_at": 1_796_083_200,
+                "told_at": AT,
+            }
 
     asyncio.run(play())
 

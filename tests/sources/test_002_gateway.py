@@ -15,6 +15,8 @@ from tests.sources.scene import Scene, command, elsewhere, events, play, play_re
 from dragoman import __version__
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
+from dragoman.store.audit import AuditRow
+from dragoman.store.budgets import BudgetRow
 
 ENV = """
 API_KEYS=your-secret-api-key,another-key
@@ -126,7 +128,6 @@ APART = {
     "Contributions are welcome!": "CONTRIBUTING.md",
     "This project provides a solid foundation for a production-grade LLM API, but": "an introduction",
     "Administrative Dashboard: A web-based dashboard could be developed": "not built yet",
-    "Budget Alerts and Management: The system could be extended": "not built yet",
 }
 """Passages that promise nothing of their own, or what is still to come."""
 
@@ -668,6 +669,44 @@ def test_an_administrator_sees_every_key(tmp_path: Path) -> None:
                 assert names == {"key-1": 1, "key-2": 2}
 
     asyncio.run(asyncio.wait_for(whole(), 120))
+
+
+def test_a_budget_warns_and_holds(tmp_path: Path) -> None:
+    """A budget of a key's own: its shares are told once each, it is there to be read, and then it is used up.
+
+    "Budget Alerts and Management: The system could be extended to allow users to set budgets for their API
+    usage and receive alerts when they are close to exceeding their budget."
+    """
+
+    async def act(there: Scene) -> None:
+        gate, now = there.gate, there.gate.gateway.services.now()
+        row = BudgetRow(
+            name="mine",
+            scope="key",
+            subject="key-1",
+            cap_micros=2_500,
+            period="total",
+            alerts=(50, 90),
+            created_at=now,
+        )
+        await gate.gateway.store.budgets.put(row, AuditRow(now, "test", "budget.create", "mine"))
+        await gate.gateway.directory.refresh()
+        asked = post("/v1/chat/completions", body(model="openai/gpt-4o"), OURS)
+        told = []
+        while 402 not in told:
+            told.append((await ask(gate.port, asked)).status)
+            await gate.rows(len(told))
+        assert told == [200, 200, 200, 402], "the third is cut where the money ends"
+        assert (await ask(gate.port, post("/v1/chat/completions", body(), OTHERS))).status == 200
+        [mine] = (await ask(gate.port, get("/v1/budgets", OURS))).json["budgets"]
+        assert (mine["name"], mine["dollars"], mine["hard"]) == ("mine", 0.0025, True)
+        assert 0.0022 < mine["spent_usd"] <= 0.0025
+        while len(alerts := await gate.gateway.store.budgets.alerts()) < 2:
+            await asyncio.sleep(0.02)
+        assert sorted(alert.percent for alert in alerts) == [50, 90]
+
+    # gpt-4o at OpenRouter: $2.50 for a million tokens read, $10 for a million written.
+    play(tmp_path, ENV, act, {"default": {"tokens": 100}})
 
 
 def test_a_real_model_answers(tmp_path: Path) -> None:

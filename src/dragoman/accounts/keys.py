@@ -1,4 +1,4 @@
-"""Keys: who may use the gateway, without keeping what they prove it with.
+"""Keys: how one is proved, without keeping what it is proved with; who holds which is ``directory.py``.
 
 A key is kept as its HMAC-SHA-256 under the server's pepper and found by that digest: what an attacker
 could learn from timing is the digest of a guess, which he cannot steer. One extractor reads the
@@ -14,15 +14,17 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
 from zlib import crc32
 
 import msgspec
 
+from dragoman.accounts.terms import Count, LimitTerms, Terms
+from dragoman.accounts.times import WHEN, instant
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.store import Store
+from dragoman.store.keys import KeyRow, Role
 
 PREFIX = "sk-dm-"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -46,14 +48,35 @@ class Account(msgspec.Struct, frozen=True):
         role: What it may.
         anonymous: Let in without a key, because the gateway is open on loopback.
         text: Whether its prompts and answers are logged; None: as everybody's.
-        requests_per_minute: Its own limit; None: everybody's.
+        user: Whose the key is; "" nobody's.
+        team: The team it belongs to; "" none.
+        labels: The operator's own names and values: the key's, and its team's and user's where it has none.
+        models: Models that the key, its team and its user may ask, in this order; see ``accounts/grants.py``.
+        routes: Routes that they may.
+        limits: How much the key may ask.
+        team_limits: How much its team may ask, all its keys together.
+        user_limits: How much its user may.
+        expires_at: From when on it is refused, in Unix seconds; None: never.
     """
 
     name: str
-    role: Literal["admin", "member"] = "member"
+    role: Role = "member"
     anonymous: bool = False
     text: bool | None = None
-    requests_per_minute: int | None = None
+    user: str = ""
+    team: str = ""
+    labels: Mapping[str, str] = {}
+    models: tuple[tuple[str, ...], ...] = ()
+    routes: tuple[tuple[str, ...], ...] = ()
+    limits: LimitTerms = LimitTerms()
+    team_limits: LimitTerms = LimitTerms()
+    user_limits: LimitTerms = LimitTerms()
+    expires_at: float | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether it sees what all keys do, and not its own alone."""
+        return self.role in ("admin", "reader")
 
 
 ADMIN = "admin"
@@ -76,66 +99,69 @@ class KeySpec(msgspec.Struct, frozen=True):
         name: What it is called in the ledger.
         value: The secret itself.
         text: Whether its prompts and answers are logged (see [files]); as everybody's unless said.
+        role: What it may: everything, ask models, or only look.
+        user: Whose it is.
+        team: The team it belongs to.
+        labels: Names and values of your own.
+        models: Models it may ask, `openai/*` or `gpt-4o`; empty, with no routes: all.
+        routes: Routes and aliases it may ask.
+        expires: From when on it is refused: a date or an instant, ISO 8601.
         requests_per_minute: Its own limit (see [limits]); 0: none.
+        requests_per_day: The same for a day.
+        tokens_per_minute: Tokens read and written in a minute; 0: any number.
+        tokens_per_day: The same for a day.
+        parallel: Requests under way at once; 0: any number.
     """
 
     name: str
     value: str
     text: bool | None = None
-    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    role: Role = "member"
+    user: str = ""
+    team: str = ""
+    labels: dict[str, str] = {}
+    models: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    expires: str = ""
+    requests_per_minute: Count | None = None
+    requests_per_day: Count | None = None
+    tokens_per_minute: Count | None = None
+    tokens_per_day: Count | None = None
+    parallel: Count | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a time that is none, as ValueError: so it is told with its place in the configuration."""
+        if self.expires and instant(self.expires) is None:
+            raise ValueError(f"expires must be {WHEN}")
+
+    @property
+    def expires_at(self) -> float | None:
+        """From when on it is refused, in Unix seconds; None: never."""
+        return instant(self.expires) if self.expires else None
+
+    @property
+    def terms(self) -> Terms:
+        """What it may do."""
+        limits = LimitTerms(**{name: getattr(self, name) for name in LimitTerms.__struct_fields__})
+        return Terms(
+            labels=self.labels, models=self.models, routes=self.routes, text=self.text, limits=limits
+        )
+
+    @property
+    def row(self) -> KeyRow:
+        """The key as the store would have it."""
+        return KeyRow(
+            name=self.name,
+            role=self.role,
+            user=self.user,
+            team=self.team,
+            created_at=0.0,
+            expires_at=self.expires_at,
+            terms=msgspec.json.encode(self.terms),
+        )
 
     def __repr__(self) -> str:
         return f"KeySpec({self.name})"
-
-
-class Keys:
-    """Everyone who may ask.
-
-    Args:
-        pepper: The server's secret (:func:`load_pepper`).
-        members: Keys of the configuration.
-        admin: The admin key's digest (:func:`admin_digest`).
-        open_to_all: Let in whoever has no known key, as ``local``: only for a gateway that has no key
-            configured and listens on loopback.
-    """
-
-    def __init__(
-        self,
-        pepper: bytes,
-        members: Iterable[KeySpec] = (),
-        *,
-        admin: str | None = None,
-        open_to_all: bool = False,
-    ) -> None:
-        self._pepper = pepper
-        self._accounts = {
-            digest(pepper, key.value): Account(
-                key.name, text=key.text, requests_per_minute=key.requests_per_minute
-            )
-            for key in members
-        }
-        if admin is not None:
-            self._accounts[admin] = Account(ADMIN, "admin")
-        self._stranger = LOCAL if open_to_all else None
-
-    def find(self, given: str) -> Account | None:
-        """Return whose credential this is, if anyone's."""
-        return self._accounts.get(digest(self._pepper, given)) if len(given) <= LONGEST else None
-
-    def admit(self, given: str | None) -> Account:
-        """Return whose credential this is; where the gateway is open to all, a stranger is ``local``.
-
-        Raises:
-            Failure: UNAUTHENTICATED, with code ``missing_api_key`` or ``invalid_api_key``.
-        """
-        account = (self.find(given) if given else None) or self._stranger
-        if account is not None:
-            return account
-        if not given:
-            raise _refused("an API key is required: send Authorization: Bearer KEY", "missing_api_key")
-        if given.startswith(PREFIX) and not well_formed(given):
-            raise _refused("the API key is damaged; copy it again, from end to end", "invalid_api_key")
-        raise _refused("the API key is not known here", "invalid_api_key")
 
 
 def credential(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
@@ -183,6 +209,20 @@ async def ensure_admin(store: Store, pepper: bytes, random: Random) -> str | Non
         return None
     key = mint(random)
     return key if await store.remember(name, digest(pepper, key), replace=False) else None
+
+
+async def strange_pepper(store: Store, pepper: bytes) -> str:
+    """Return what to tell a person if this store's keys were made with another pepper; "" if not.
+
+    The first pepper a store sees is its own; it is known again by a digest that tells nothing of it.
+    """
+    mark = hmac.digest(pepper, b"dragoman pepper", "sha256").hex()
+    if await store.remember("pepper", mark, replace=False) or await store.setting("pepper") == mark:
+        return ""
+    return (
+        "the pepper is not the one this store was made with: no key that was made under that one is known "
+        "here, and none made here is known there; set DRAGOMAN_PEPPER, or restore data/pepper"
+    )
 
 
 async def admin_digest(store: Store, pepper: bytes) -> str | None:
@@ -241,7 +281,7 @@ def _sent(headers: Mapping[str, str], query: Mapping[str, str]) -> Iterator[str]
         if scheme.lower() == "bearer":
             yield token
         elif scheme:
-            raise _refused("Authorization must be: Bearer KEY", "invalid_api_key")
+            raise refusal("Authorization must be: Bearer KEY", "invalid_api_key")
     for name in HEADERS:
         yield from headers.get(name, "").split(", ")
     yield query.get("key", "")
@@ -263,5 +303,6 @@ def _base62(number: int, length: int) -> str:
     return "".join(reversed(digits))
 
 
-def _refused(message: str, code: str) -> Failure:
+def refusal(message: str, code: str) -> Failure:
+    """Return the refusal of a credential: 401."""
     return Failure(Kind.UNAUTHENTICATED, message, source=Source.CLIENT, code=code)

@@ -1,23 +1,29 @@
 """The ledger: what happened and what it cost, written before money can be spent.
 
 A row is ``reserved`` while its request runs and says which process owns it. If that process dies, its
-rows are settled as ``interrupted`` by whoever looks next. Death is not guessed from time or process
-numbers: an :class:`Owner` holds a lock on a file of its own, which the kernel lets go of at the instant
-the process ends, however it ends. So a crashed sibling is known at once and a living one is never
-swept.
+rows are settled as ``interrupted`` by whoever looks next. On one machine death is not guessed from time or
+process numbers: an :class:`Owner` holds a lock on a file of its own, which the kernel lets go of at the
+instant the process ends, however it ends. So a crashed sibling is known at once and a living one is never
+swept. Across machines it is a lease: see ``living.py``.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from asyncio import sleep, to_thread
+from asyncio import Task, gather, get_running_loop, shield, sleep, to_thread, wait
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Store
+from dragoman.store.budgets import Claim, Short
+from dragoman.store.spool import Spool
+
+Dead = Callable[[Sequence[str]], Awaitable[list[str]]]
+"""Tells which of some owners are dead."""
 
 
 class Owner:
@@ -59,6 +65,11 @@ class Owner:
         """Return those of `ids` whose process is gone, and remove what they left."""
         return [name for name in ids if _is_dead(folder, name)]
 
+    @staticmethod
+    def left(folder: Path, ids: Iterable[str]) -> list[str]:
+        """Return those of `ids` that were here and whose process is gone; of others nothing is said."""
+        return [name for name in ids if _file(folder, name).is_file() and _is_dead(folder, name)]
+
     def release(self) -> None:
         """Stop being an owner: from here on its rows count as a dead one's."""
         if self._descriptor is not None:
@@ -68,21 +79,54 @@ class Owner:
 
 
 MOST_LATE = 100_000
-"""Ends that wait for a store that is away; what comes then is left to the next start, as interrupted."""
+"""Ends that wait for a store that is away, where there is no spool; the rest is left to the next start."""
 
 CATCH_UP_S = 1.0
 """Seconds between two tries to book what is late."""
 
+SWEEP_S = 5.0
+"""Seconds between two looks for rows that dead processes left open."""
+
 
 class Ledger:
-    """Writes the rows of one owner."""
+    """Writes the rows of one owner.
+
+    While a store on another machine is away, what needs no budget goes on for a time of grace: its rows are
+    kept in a spool on this machine, which survives ``kill -9``, and carried over when the store is back.
+
+    Args:
+        store: Where rows belong.
+        owner: Whose they are.
+        dead: Tells which of some owners are dead; None: those whose files say so.
+        spool: Where rows wait while the store is away; None: they do not, and nothing is opened.
+        grace_s: Seconds for which requests are opened while the store is away.
+        tick: Monotonic clock, seconds.
+        pause: Waits so many seconds.
+    """
 
     def __init__(
-        self, store: Store, owner: Owner, *, pause: Callable[[float], Awaitable[None]] = sleep
+        self,
+        store: Store,
+        owner: Owner,
+        *,
+        dead: Dead | None = None,
+        spool: Spool | None = None,
+        grace_s: float = 60.0,
+        tick: Callable[[], float] = lambda: get_running_loop().time(),
+        pause: Callable[[float], Awaitable[None]] = sleep,
     ) -> None:
         self._store = store
         self._owner = owner
+        self._dead = dead or self._unlocked
+        self._spool = spool
+        self._grace_s = grace_s
+        self._tick = tick
         self._pause = pause
+        self._away_at: float | None = None
+        self._open: dict[str, tuple[ExchangeRow, tuple[AttemptRow, ...]]] = {}
+        self._spooled: set[str] = set()
+        self._refused: set[str] = set()
+        self._ends: set[Task[None]] = set()
         self._late: deque[tuple[ExchangeRow, Sequence[AttemptRow]]] = deque(maxlen=MOST_LATE)
 
     @property
@@ -90,17 +134,49 @@ class Ledger:
         """Whose rows these are: what every exchange it books carries."""
         return self._owner.id
 
-    async def open(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
+    async def open(
+        self, exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None
+    ) -> Short | None:
         """Book a request and its first attempt; when this returns, both survive ``kill -9``.
+
+        With a claim, only where it is granted; else nothing is written, and why is returned.
 
         Raises:
             Failure: UNAVAILABLE; nothing may be sent then.
         """
-        await self._store.open_exchange(exchange, attempt)
+        try:
+            short = await self._store.open_exchange(exchange, attempt, claim)
+        except Failure as failure:
+            # Money needs the store; the rest may wait for it.
+            await self._keep(failure, exchange, (attempt,), may=claim is None)
+            return None
+        self._away_at = None
+        if short is None and self._spool is not None:
+            self._open[exchange.id] = exchange, (attempt,)
+        return short
 
-    async def next(self, attempt: AttemptRow) -> None:
-        """Book one more attempt of an open request; durable when this returns."""
-        await self._store.open_attempt(attempt)
+    async def next(self, attempt: AttemptRow, claim: Claim | None = None) -> Short | None:
+        """Book one more attempt of an open request, as :meth:`open`; durable when this returns."""
+        id_ = attempt.exchange_id
+        if id_ in self._spooled:
+            await self._keep(_away(), *self._with(attempt), may=claim is None)
+            return None
+        try:
+            short = await self._store.open_attempt(attempt, claim)
+        except Failure as failure:
+            if id_ not in self._open:
+                raise
+            await self._keep(failure, *self._with(attempt), may=claim is None)
+            return None
+        if short is None and id_ in self._open:
+            self._open[id_] = self._with(attempt)
+        return short
+
+    async def claim(self, exchange_id: str, claim: Claim) -> Short | None:
+        """Hold more, or less, for an open request; return why that was not granted, if so."""
+        if exchange_id in self._spooled:
+            raise _away()
+        return await self._store.claim(exchange_id, claim)
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Book how a request ended. Written even if the caller is cancelled while it waits.
@@ -108,15 +184,15 @@ class Ledger:
         Raises:
             Failure: UNAVAILABLE; it is booked as soon as the store answers again (:meth:`catching_up`).
         """
-        try:
-            await self._store.settle(exchange, attempts)
-        except Failure as failure:
-            if failure.kind is Kind.UNAVAILABLE:
-                self._late.append((exchange, attempts))
-            raise
+        task = get_running_loop().create_task(self._settle(exchange, attempts))
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+        await shield(task)
 
     async def catch_up(self) -> int:
         """Book what is late; return how many are still, because the store is still away."""
+        if self._ends:
+            await wait(set(self._ends))
         while self._late:
             late = self._late[0]
             try:
@@ -126,19 +202,97 @@ class Ledger:
                     break
             if self._late and self._late[0] is late:
                 self._late.popleft()
-        return len(self._late)
+        return len(self._late) + await self._carry()
 
     async def catching_up(self) -> None:
         """Book what is late, again and again, until cancelled."""
         while True:
             await self._pause(CATCH_UP_S)
-            await self.catch_up()
+            with suppress(Failure):
+                await self.catch_up()
 
     async def sweep(self) -> int:
-        """Mark what dead processes left open as interrupted; return how many requests."""
-        owners = await self._store.open_owners()
-        dead = await to_thread(Owner.dead, self._owner.folder, owners)
+        """Mark what dead processes left open as interrupted; return how many requests.
+
+        What they left in the spool is carried over first: it may say how a request really ended.
+        """
+        if self._spool is not None:
+            if left := await self._unlocked(await self._spool.owners()):
+                await self._spool.interrupt(left)
+            await self._carry()
+        dead = await self._dead(await self._store.open_owners())
         return await self._store.interrupt(dead) if dead else 0
+
+    async def sweeping(self) -> None:
+        """Sweep again and again, until cancelled; while the store is away nobody is taken for dead."""
+        while True:
+            await self._pause(SWEEP_S)
+            with suppress(Failure):
+                await self.sweep()
+
+    async def _settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
+        self._open.pop(exchange.id, None)
+        try:
+            await self._store.settle(exchange, attempts)
+        except Failure as failure:
+            if failure.kind is not Kind.UNAVAILABLE:
+                raise
+            if self._spool is not None:
+                with suppress(Failure):
+                    await self._spool.keep(exchange, attempts)
+                    return
+            self._late.append((exchange, attempts))
+            raise
+        finally:
+            spooled = exchange.id in self._spooled
+            self._spooled.discard(exchange.id)
+        if spooled and self._spool is not None:
+            await self._spool.remove([exchange.id])
+
+    async def _keep(
+        self, failure: Failure, exchange: ExchangeRow, attempts: tuple[AttemptRow, ...], *, may: bool
+    ) -> None:
+        """Keep what the store could not take, if it may be kept; else raise why it could not."""
+        if self._spool is None or failure.kind is not Kind.UNAVAILABLE:
+            raise failure
+        now = self._tick()
+        if self._away_at is None:
+            self._away_at = now
+        if not may or now - self._away_at > self._grace_s:
+            raise failure
+        # Noted first: a caller that leaves while the row is written still settles it.
+        self._open[exchange.id] = exchange, attempts
+        self._spooled.add(exchange.id)
+        await self._spool.keep(exchange, attempts)
+
+    def _with(self, attempt: AttemptRow) -> tuple[ExchangeRow, tuple[AttemptRow, ...]]:
+        exchange, attempts = self._open[attempt.exchange_id]
+        return exchange, (*attempts, attempt)
+
+    async def _carry(self) -> int:
+        """Take what waits in the spool to the store; return how much is still there."""
+        if self._spool is None:
+            return 0
+        ended = [row for row in await self._spool.ended() if row.exchange.id not in self._refused]
+        settling = (self._store.settle(row.exchange, row.attempts) for row in ended)
+        found = await gather(*settling, return_exceptions=True)
+        arrived: list[str] = []
+        for row, fault in zip(ended, found, strict=True):
+            if fault is None:
+                arrived.append(row.exchange.id)
+            elif not isinstance(fault, Failure):
+                raise fault
+            elif fault.kind is not Kind.UNAVAILABLE:
+                self._refused.add(row.exchange.id)  # it stays where it is, and in nobody's way
+        await self._spool.remove(arrived)
+        return await self._spool.count()
+
+    async def _unlocked(self, owners: Sequence[str]) -> list[str]:
+        return await to_thread(Owner.dead, self._owner.folder, owners)
+
+
+def _away() -> Failure:
+    return Failure(Kind.UNAVAILABLE, "the store is away", code="store_unavailable", retry_after_s=CATCH_UP_S)
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Container
 
 import msgspec
 
+from dragoman.accounts.grants import refuse_reader
 from dragoman.accounts.keys import Account
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.store import AttemptRow, ExchangeRow, RatingRow, Store
@@ -70,7 +71,7 @@ class Finder(msgspec.Struct, frozen=True):
         Raises:
             Failure: NOT_FOUND, there is none, or it is another key's: who may not see it learns nothing.
         """
-        key = None if account.role == "admin" else account.name
+        key = None if account.looks else account.name
         for pause_s in (*PAUSES_S, None):
             row = await self.store.exchange(id_, key=key)
             running = id_ in self.under_way or (row is not None and row.id in self.under_way)
@@ -96,8 +97,10 @@ class Finder(msgspec.Struct, frozen=True):
         """Keep what an account thinks of an answer; return it as it is kept.
 
         Raises:
-            Failure: INVALID, NOT_FOUND; CONFLICT, the answer has not ended yet.
+            Failure: INVALID, NOT_FOUND; FORBIDDEN, a reader changes nothing; CONFLICT, the answer has not
+                ended yet.
         """
+        refuse_reader(account)
         at_rating, at_id, at_model, at_feedback = opinion.at
         rating = _stars(opinion.rating, at_rating)
         feedback = opinion.feedback or ""

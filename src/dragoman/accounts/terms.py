@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
+MOST = 1_000_000_000_000
+"""The largest limit."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 
 
 class LimitTerms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -46,3 +50,15 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     routes: tuple[str, ...] = ()
     text: bool | None = None
     limits: LimitTerms = LimitTerms()
+
+
+class LimitRules(msgspec.Struct, frozen=True):
+    """How much may be asked of models and providers, by everybody together.
+
+    Attributes:
+        models: By public name, or by ``provider/model`` for one target.
+        providers: By the provider's name.
+    """
+
+    models: Mapping[str, LimitTerms] = {}
+    providers: Mapping[str, LimitTerms] = {}

@@ -27,7 +27,14 @@ COMMANDS = {
     "serve": "serve the gateway",
     "chat": "say something to a model through a running gateway",
     "models": "list the models that can be asked now, and what the others lack",
+    "keys": "make, list, change, rotate and revoke keys",
+    "teams": "list and change teams: what their keys may do together",
+    "users": "list and change users: what their keys may do together",
+    "budget": "list, set and remove budgets: what may be spent, and what is",
+    "prices": "list prices, set your own, and price history anew",
+    "audit": "tell who changed keys, budgets and prices",
     "config": "check the configuration",
+    "archive": "write old requests to files, and delete them",
     "doctor": "look at everything a gateway needs, and say what to do",
     "simulate": "serve a scriptable provider, for tests and trials",
 }
@@ -73,6 +80,9 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a folder that is none or cannot be written, a disk that is full
+        note(f"dragoman: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return 1
 
 

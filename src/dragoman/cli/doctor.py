@@ -29,9 +29,14 @@ from dragoman.providers import Provider
 from dragoman.providers.auth import sign
 from dragoman.providers.local import LocalModel
 from dragoman.providers.transport import AiohttpTransport, Deadlines, Transport
+from dragoman.store.opening import seen
+from dragoman.store.redis.wire import dialler
 from dragoman.store.sqlite import SqliteStore
 
 DEADLINES = Deadlines(connect_s=3.0, first_byte_s=5.0, idle_s=5.0, total_s=5.0)
+
+PATIENCE_S = 3.0
+"""Seconds Redis has to answer."""
 
 MARKS: Mapping[str, Style] = {"ok": "good", "--": "warn", "no": "bad"}
 
@@ -69,7 +74,8 @@ async def look(config: Config, *, ask: bool) -> list[Finding]:
         _listening(config),
         _keys(config),
         _folder(config.data),
-        await _database(config),
+        await (_shared(config) if config.store.url else _database(config)),
+        *([await _redis(config)] if config.redis.url else ()),
         _embedded(config),
         *(await _providers(ready) if ask else ()),
         _answering(config),
@@ -146,6 +152,31 @@ async def _database(config: Config) -> Finding:
         else "sound"
     )
     return Finding("ok", "database", f"{path}, {path.stat().st_size / 1e6:.1f} MB, {busy}")
+
+
+async def _shared(config: Config) -> Finding:
+    """Look at the database that several machines share; nothing is made there."""
+    try:
+        return Finding("ok", "database", f"PostgreSQL {await seen(config.store)}")
+    except Failure as failure:
+        return Finding("no", "database", failure.message, "check [store] url and the network")
+
+
+async def _redis(config: Config) -> Finding:
+    """Ask Redis for an answer. Without it requests are served all the same."""
+    try:
+        wire = dialler(config.redis)(None)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await wire.open()
+                await wire.ask([("PING",)])
+        finally:
+            wire.close()
+    except Failure as failure:
+        return Finding("--", "redis", failure.message, "check [redis] url and the network")
+    except TimeoutError:
+        return Finding("--", "redis", f"does not answer within {PATIENCE_S:g} s")
+    return Finding("ok", "redis", "answers")
 
 
 def _embedded(config: Config) -> Finding:

@@ -50,8 +50,12 @@ def masked(secret: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under a head, in columns as wide as they need; no colour, so that it can be cut."""
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows)
-    )
+    cells = [[_plain(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _plain(cell: str) -> str:
+    """Return a cell that stays one: names are as clients wrote them, and a terminal obeys what it is sent."""
+    return "".join(letter if letter.isprintable() else "?" for letter in cell)

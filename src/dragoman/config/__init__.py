@@ -3,6 +3,7 @@
     sources.py     where values come from, and what is wrong with them
     sections.py    settings with fixed names                     [server] port = 8080
     tables.py      entries the operator names                    [routes.fast] targets = [...]
+    bounds.py      what may be spent and asked                [budgets.team] dollars = 25
     listeners.py   who is told afterwards                     [influx] url = "..."
     outsiders.py   the operator's own code                       [dialects] mine = "package.module:DIALECT"
     reference.py   every setting, for the docs
@@ -21,11 +22,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dragoman.accounts.budgets import BudgetSpec
 from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import KeySpec
 from dragoman.accounts.limits import LimitSpec
 from dragoman.accounts.loopback import is_loopback
+from dragoman.accounts.retention import RetentionSpec
+from dragoman.accounts.terms import LimitRules
 from dragoman.cache import CacheSpec
+from dragoman.config.bounds import read_budgets, read_rules
 from dragoman.config.listeners import check_listeners
 from dragoman.config.outsiders import read_dialects
 from dragoman.config.reference import Setting, render, settings
@@ -38,6 +43,7 @@ from dragoman.providers import Model, Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.local import LocalSpec
 from dragoman.providers.media import MediaSpec
+from dragoman.providers.prices import PriceSpec
 from dragoman.providers.transport import Deadlines
 from dragoman.routing import FallbackSpec, RouteSpec, Table, Target
 from dragoman.sinks.files import FilesSpec
@@ -45,7 +51,7 @@ from dragoman.sinks.influx import InfluxSpec
 from dragoman.sinks.otlp import OtlpSpec
 from dragoman.sinks.prometheus import MetricsSpec
 from dragoman.sinks.webhook import WebhookSpec
-from dragoman.store.spec import ResponsesSpec, StoreSpec
+from dragoman.store.spec import RedisSpec, ResponsesSpec, StoreSpec
 
 __all__ = ["Config", "ConfigError", "Problem", "ServerSpec", "Setting", "load", "render", "settings"]
 
@@ -56,6 +62,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data: The data folder.
         keys: Who may ask, besides the admin.
+        budgets: What may be spent, by name.
+        rules: The limits of models and providers.
         dialects: Wire protocols by name: the built-in ones, and the operator's.
         catalog: Models, and providers with their addresses and keys filled in.
         routes: Public names, aliases among them, and their targets.
@@ -71,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelaySpec
     fallback: FallbackSpec
     limits: LimitSpec
+    prices: PriceSpec
     cache: CacheSpec
     prompts: PromptsSpec
     files: FilesSpec
@@ -80,10 +89,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     otlp: OtlpSpec
     templates: Path
     store: StoreSpec
+    retention: RetentionSpec
+    redis: RedisSpec
     responses: ResponsesSpec
     local: LocalSpec
     media: MediaSpec
     keys: tuple[KeySpec, ...]
+    budgets: Mapping[str, BudgetSpec]
+    rules: LimitRules
     dialects: Mapping[str, Dialect]
     catalog: Catalog
     routes: Mapping[str, RouteSpec]
@@ -138,6 +151,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     relay = read(sources, "relay", RelaySpec)
     fallback = read(sources, "fallback", FallbackSpec)
     limits = read(sources, "limits", LimitSpec)
+    prices = read(sources, "prices", PriceSpec)
     cache = read(sources, "cache", CacheSpec)
     prompts = read(sources, "prompts", PromptsSpec)
     files = read(sources, "files", FilesSpec)
@@ -146,6 +160,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     metrics = read(sources, "metrics", MetricsSpec)
     otlp = read(sources, "otlp", OtlpSpec)
     store = read(sources, "store", StoreSpec)
+    retention = read(sources, "retention", RetentionSpec)
+    redis = read(sources, "redis", RedisSpec)
     responses = read(sources, "responses", ResponsesSpec)
     local = read(sources, "local", LocalSpec)
     media = read(sources, "media", MediaSpec)
@@ -153,6 +169,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
     dialects = read_dialects(sources)
     catalog = read_catalog(sources, _simulator(sources, general), dialects)
     routes = read_routes(sources, catalog)
+    budgets = read_budgets(sources)
+    rules = read_rules(sources, catalog, routes)
     check_fallback(sources, fallback, catalog)
     check_listeners(sources, influx, webhook, otlp)
     if not keys and not is_loopback(server.host):
@@ -161,6 +179,13 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
             found.where if found else "server.host",
             f"listening on {server.host} lets other machines in, and no key is configured",
             "set API_KEYS, or listen on 127.0.0.1",
+        )
+    if store.url and not general.pepper:
+        found = find(sources, "store", "url")
+        sources.refuse(
+            found.where if found else "store.url",
+            "a store that several machines share needs one secret to hash keys with",
+            "set DRAGOMAN_PEPPER to the same long secret on each of them",
         )
     if sources.problems:
         raise ConfigError(sources.problems)
@@ -172,6 +197,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
         relay=relay,
         fallback=fallback,
         limits=limits,
+        prices=prices,
         cache=cache,
         prompts=prompts,
         files=msgspec.structs.replace(files, folder=str(_folder(sources, "files", "folder") / files.folder)),
@@ -181,10 +207,14 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
         otlp=otlp,
         templates=_folder(sources, "prompts", "file") / prompts.file,
         store=store,
+        retention=retention,
+        redis=redis,
         responses=responses,
         local=local,
         media=media,
         keys=keys,
+        budgets=budgets,
+        rules=rules,
         dialects=dialects,
         catalog=catalog,
         routes=MappingProxyType(routes),

@@ -9,7 +9,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from dragoman.accounts.budgets import BudgetSpec
 from dragoman.accounts.keys import KeySpec
+from dragoman.accounts.terms import LimitTerms
 from dragoman.config.sections import SECTIONS, SHORT, path, variable, wanted
 from dragoman.config.sources import CONFIG
 from dragoman.config.tables import KEY_LIST, KEY_TOKEN
@@ -48,6 +50,12 @@ targets = ["groq/llama-3.1-8b-instant", "local/smollm2-135m"]
 
 [aliases]
 gpt = "openai/gpt-5-mini"
+
+[budgets.everything]
+dollars = 100
+
+[model_limits.fast]
+tokens_per_minute = 200000
 ```
 """
 
@@ -100,6 +108,12 @@ def _tables() -> Iterator[Setting]:
     for name, kind, default, doc in _fields(KeySpec):
         if name != "name":
             yield Setting(f"keys.NAME.{name}", (variable("keys"),), wanted(kind), default, doc)
+    for table, spec in (
+        ("budgets", BudgetSpec),
+        *((f"{of}_limits", LimitTerms) for of in ("model", "provider")),
+    ):
+        for name, kind, default, doc in _fields(spec):
+            yield Setting(f"{table}.NAME.{name}", (variable(table),), wanted(kind), default, doc)
     code = "A dialect of your own, `package.module:ATTRIBUTE`; see adding-a-dialect.md."
     yield Setting("dialects.NAME", (variable("dialects"),), "text", "", code)
     for table, spec in (("providers", Provider), ("models", Model), ("routes", RouteSpec)):

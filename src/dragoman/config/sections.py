@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -17,11 +18,13 @@ from msgspec import inspect
 
 from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.limits import LimitSpec
+from dragoman.accounts.retention import RetentionSpec
 from dragoman.cache import CacheSpec
 from dragoman.config.sources import Found, Sources
 from dragoman.prompts import PromptsSpec
 from dragoman.providers.local import LocalSpec
 from dragoman.providers.media import MediaSpec
+from dragoman.providers.prices import PriceSpec
 from dragoman.providers.transport import Deadlines
 from dragoman.routing import FallbackSpec
 from dragoman.sinks.files import FilesSpec
@@ -29,7 +32,7 @@ from dragoman.sinks.influx import InfluxSpec
 from dragoman.sinks.otlp import OtlpSpec
 from dragoman.sinks.prometheus import MetricsSpec
 from dragoman.sinks.webhook import WebhookSpec
-from dragoman.store.spec import ResponsesSpec, StoreSpec
+from dragoman.store.spec import RedisSpec, ResponsesSpec, StoreSpec
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Spec = TypeVar("Spec", bound=msgspec.Struct)
@@ -85,6 +88,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "relay": RelaySpec,
         "fallback": FallbackSpec,
         "limits": LimitSpec,
+        "prices": PriceSpec,
         "cache": CacheSpec,
         "prompts": PromptsSpec,
         "files": FilesSpec,
@@ -93,6 +97,8 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "metrics": MetricsSpec,
         "otlp": OtlpSpec,
         "store": StoreSpec,
+        "retention": RetentionSpec,
+        "redis": RedisSpec,
         "responses": ResponsesSpec,
         "local": LocalSpec,
         "media": MediaSpec,
@@ -100,7 +106,10 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
 )
 """Every section by name; the nameless one stands at the top of the file."""
 
-TABLES = ("keys", "dialects", "providers", "models", "routes", "aliases")
+TABLES = (
+    "keys", "budgets", "model_limits", "provider_limits",
+    "dialects", "providers", "models", "routes", "aliases",
+)  # fmt: skip
 """Tables whose entries the operator names."""
 
 SHORT: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -198,8 +207,10 @@ def _refuse_variables(sources: Sources) -> None:
 
 
 def _absurd(name: str, value: object) -> bool:
-    """Say whether a number means nothing: TOML can write nan and inf, and no duration is negative."""
-    return isinstance(value, float) and (not math.isfinite(value) or (name.endswith("_s") and value < 0))
+    """Say whether a number means nothing: TOML has nan and inf, and no duration or price is negative."""
+    if not isinstance(value, float | Decimal):
+        return False
+    return not math.isfinite(value) or (value < 0 and (name.endswith("_s") or isinstance(value, Decimal)))
 
 
 def _words(kind: inspect.Type) -> str:
@@ -216,5 +227,7 @@ def _words(kind: inspect.Type) -> str:
             return "a list"
         case inspect.StrType():
             return "text"
+        case inspect.DecimalType():
+            return "a number"
         case _:
             return "a table"

@@ -3,15 +3,14 @@
 Vendors disagree whether input includes cached tokens and whether output includes reasoning. Here no
 token is in two counters: ``input`` is what was read at the full price, ``output`` what was written and
 is not reasoning. Totals are properties. Each dialect converts at its border, and a table of vendor
-examples pins each conversion.
-
-Money is :class:`decimal.Decimal` US dollars while it is computed and integer micro-dollars once it
-is booked. It is never a float.
+examples pins each conversion. Money is :class:`decimal.Decimal` US dollars while it is computed and
+integer micro-dollars once it is booked. It is never a float.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from types import MappingProxyType
 from typing import NewType
 
 import msgspec
@@ -31,6 +30,11 @@ COUNTERS = (
     "reasoning",
     "audio_output",
 )
+RATED = MappingProxyType({"cache_write_long": "cache_write", "reasoning": "output", "audio_output": "output"})
+"""As what a counter is charged that has no price of its own; the others: as input."""
+
+WITHIN = frozenset(("", "default", "flex", "batch", "scale"))
+"""Tiers that never cost more than the standard one; ``scale`` is capacity that was paid beforehand."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,6 +52,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         cost: What the provider itself says this cost, in US dollars, where it says so.
         estimated: True when any counter is ours and not the provider's.
         native: The provider's usage object verbatim; it goes home only.
+        searches: Units of a search, where the provider counts these (Cohere's rerank).
+        tier: What it was served as, in OpenAI's words (``flex``, ``priority``); "": nobody said.
     """
 
     input: int = 0
@@ -61,6 +67,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cost: Decimal | None = None
     estimated: bool = False
     native: Extras | None = None
+    searches: int = 0
+    tier: str = ""
 
     @property
     def total_input(self) -> int:
@@ -85,18 +93,18 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     def __add__(self, other: Usage) -> Usage:
         """Return the sum of both, as of two attempts. A missing cost makes the sum's cost unknown."""
         cost = self.cost + other.cost if self.cost is not None and other.cost is not None else None
-        counters = {name: getattr(self, name) + getattr(other, name) for name in COUNTERS}
-        return Usage(**counters, cost=cost, estimated=self.estimated or other.estimated)
+        counters = {name: getattr(self, name) + getattr(other, name) for name in (*COUNTERS, "searches")}
+        estimated, tier = self.estimated or other.estimated, self.tier or other.tier
+        return Usage(**counters, cost=cost, estimated=estimated, tier=tier)
 
 
 class Price(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """US dollars for a million tokens of each counter.
 
-    A counter without a price of its own falls back: cached and audio input to ``input``, reasoning
-    and audio output to ``output``, the long cache write to the short one.
-
     Attributes:
+        request: US dollars for one request, or one search unit where these are counted.
         long_after: A request that reads more tokens than this is charged by `long` instead, all of it.
+        tiers: What is charged instead where it was served as something else.
     """
 
     input: Decimal
@@ -107,8 +115,19 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     reasoning: Decimal | None = None
     audio_input: Decimal | None = None
     audio_output: Decimal | None = None
+    request: Decimal | None = None
     long_after: int | None = None
     long: Price | None = None
+    tiers: dict[str, Price] = {}
+
+    def rate(self, counter: str) -> Decimal:
+        """Return what a million tokens of a counter cost."""
+        found: Decimal | None = getattr(self, counter)
+        return self.rate(RATED.get(counter, "input")) if found is None else found
+
+    def served(self, tier: str) -> Price | None:
+        """Return the price of a tier, the standard one at most where it is no dearer; None: nobody knows."""
+        return self.tiers.get(tier, self if tier in WITHIN else None)
 
 
 MILLION = Decimal(1_000_000)
@@ -121,28 +140,15 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
     """
     if usage.cost is not None:
         return usage.cost
-    if price is None:
+    if price is None or (price := price.served(usage.tier)) is None:
         return None
-    if price.long is not None and price.long_after is not None and usage.total_input > price.long_after:
+    while price.long is not None and price.long_after is not None and usage.total_input > price.long_after:
         price = price.long
-    write = price.cache_write if price.cache_write is not None else price.input
-    lines = (
-        (usage.input, price.input),
-        (usage.cache_read, _or(price.cache_read, price.input)),
-        (usage.cache_write, write),
-        (usage.cache_write_long, _or(price.cache_write_long, write)),
-        (usage.audio_input, _or(price.audio_input, price.input)),
-        (usage.output, price.output),
-        (usage.reasoning, _or(price.reasoning, price.output)),
-        (usage.audio_output, _or(price.audio_output, price.output)),
-    )
-    return sum((Decimal(tokens) * rate for tokens, rate in lines), Decimal(0)) / MILLION
+    lines = (getattr(usage, name) * price.rate(name) for name in COUNTERS)
+    fee = max(usage.searches, 1) * price.request if price.request is not None else Decimal(0)
+    return sum(lines, Decimal(0)) / MILLION + fee
 
 
 def micros(dollars: Decimal) -> Micros:
     """Return `dollars` as integer micro-dollars, half to even."""
     return Micros(int((dollars * MILLION).to_integral_value(ROUND_HALF_EVEN)))
-
-
-def _or(first: Decimal | None, second: Decimal) -> Decimal:
-    return second if first is None else first

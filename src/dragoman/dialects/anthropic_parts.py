@@ -40,7 +40,7 @@ from dragoman.core.request import (
 from dragoman.core.usage import Usage
 from dragoman.dialects.border import Crossing, as_object, inlined, is_safe, safe
 from dragoman.dialects.fields import Fields, encode
-from dragoman.dialects.figures import count
+from dragoman.dialects.figures import bill, count, searched, tier
 
 NAME = "anthropic"
 TTL_S = {"5m": 300, "1h": 3600}
@@ -378,14 +378,23 @@ def is_void(block: Mapping[str, Json]) -> bool:
 
 
 def read_usage(native: dict[str, Json]) -> Usage:
-    """Convert usage; the provider's own figures stay in ``native``, verbatim."""
+    """Convert usage; the provider's own figures stay in ``native``, verbatim.
+
+    Anthropic tells no cost; who resells its models in its protocol may (OpenRouter, Requesty). Its tier
+    ``priority`` is capacity paid beforehand (https://platform.claude.com/docs/en/api/service-tiers), and what
+    is dear is its ``speed`` (https://platform.claude.com/docs/en/build-with-claude/fast-mode; 2026-11-21).
+    """
     turns = native.get("iterations")
     total = _counted(native)
     # Billed, and "not included in the top-level usage fields": SDK 2.11, BetaUsage.iterations.
     for turn in turns if isinstance(turns, list) else ():
         if isinstance(turn, dict) and turn.get("type") == "compaction":
             total += _counted(turn)
-    return msgspec.structs.replace(total, native=Extras(NAME, native))
+    cost, word = bill(native), tier(native.get("service_tier"))
+    served = "fast" if native.get("speed") == "fast" else "scale" if word == "priority" else word
+    fee = cost is None and searched(native.get("server_tool_use"))
+    kept = Extras(NAME, native)
+    return msgspec.structs.replace(total, cost=cost, estimated=fee, native=kept, tier=served)
 
 
 def _counted(figures: Mapping[str, Json]) -> Usage:

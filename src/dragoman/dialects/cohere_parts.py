@@ -11,8 +11,9 @@ stands alike in a client's history and in an answer, so one reader serves both: 
   the core's; one without a text is told as the JSON it is.
 * ``arguments`` is text. A call without any has ``{}``, which every client can parse; at home a history's
   empty string stays one.
-* ``tokens`` is what was read and written, ``billed_units`` what is charged. ``cached_tokens`` are in the
-  input and ``reasoning_tokens`` in the output, but ``image_tokens`` are not in the input (recorded 2026-05).
+* ``tokens`` is what was read and written, Cohere's own preamble included; ``billed_units`` what is charged,
+  often a tenth of that, and what is counted here. Of ``tokens`` the ``cached_tokens`` are in the input and
+  the ``reasoning_tokens`` in the output, but not the ``image_tokens`` in the input (recorded 2026-05).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from dragoman.dialects.fields import Fields, decode, encode
 from dragoman.dialects.figures import count
 
 NAME = "cohere"
+FIGURES = ("tokens", "billed_units")
 ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "user"}
 DETAILS = ("auto", "low", "high")
 
@@ -469,19 +471,21 @@ def write_said(part: Part, at: str, out: Crossing) -> tuple[str, Json]:
 
 
 def read_usage(native: dict[str, Json]) -> Usage:
-    """Take the figures apart; Cohere's own stay in ``native``, verbatim."""
-    tokens = native.get("tokens")
-    if not isinstance(tokens, dict):
-        billed = native.get("billed_units")
-        tokens = billed if isinstance(billed, dict) else {}
-    read, written = count(tokens.get("input_tokens")), count(tokens.get("output_tokens"))
-    cached = min(count(native.get("cached_tokens")), read)
+    """Count what is charged for, where that is told; Cohere's own figures stay in ``native``, verbatim."""
+    tokens, billed = (told if isinstance(told := native.get(name), dict) else {} for name in FIGURES)
+    charged = any(billed.get(name) is not None for name in ("input_tokens", "output_tokens"))
+    figures = billed if charged else tokens
+    read, written = count(figures.get("input_tokens")), count(figures.get("output_tokens"))
+    # How many of what is charged were cached nobody can say, unless everything that was read is charged.
+    same = not charged or read == count(tokens.get("input_tokens"))
+    cached = min(count(native.get("cached_tokens")), read) if same else 0
     thought = min(count(tokens.get("reasoning_tokens")), written)
     return Usage(
-        input=read - cached + count(tokens.get("image_tokens")),
+        input=read - cached + count(figures.get("image_tokens")),
         cache_read=cached,
         output=written - thought,
         reasoning=thought,
+        searches=count(billed.get("search_units")),
         native=Extras(NAME, native),
     )
 

@@ -14,7 +14,7 @@ https://docs.cohere.com/reference/embed and https://docs.cohere.com/reference/re
   spelling of them, and can be given for any provider's. The integer and binary formats are made by the
   model's owner: they go home verbatim, and elsewhere the request is refused.
 * Neither answer names its model. What is billed is in ``meta.billed_units``: tokens of what was embedded, and
-  for a rerank search units, which no token counter holds.
+  for a rerank search units, which are no tokens and are counted apart.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ PURPOSES: dict[str, Purpose] = {
     "clustering": "clustering",
 }
 PURPOSE_WORDS: dict[Purpose | None, str] = {purpose: word for word, purpose in PURPOSES.items()}
+COUNTED = ("input_tokens", "image_tokens", "search_units")
 FIELDS: tuple[Literal["texts", "images", "inputs"], ...] = ("texts", "images", "inputs")
 
 # --- EMBED: REQUEST -----------------------------------------------------------------------------------
@@ -289,12 +290,12 @@ def _opened(reply: Reply) -> Fields:
 
 
 def _read_meta(fields: Fields) -> Usage | None:
-    """Take what was counted; a ``meta`` that counts no tokens stays where it is."""
+    """Take what was counted; a ``meta`` that counts nothing stays where it is."""
     native = fields.rest.get("meta")
     if not isinstance(native, dict):
         return None
     counts = [counted for name in ("tokens", "billed_units") if isinstance(counted := native.get(name), dict)]
-    if all(counted.get(name) is None for counted in counts for name in ("input_tokens", "image_tokens")):
+    if all(counted.get(name) is None for counted in counts for name in COUNTED):
         return None
     del fields.rest["meta"]
     return read_usage(native)

@@ -45,7 +45,7 @@ from dragoman.core.request import (
 from dragoman.core.usage import Usage
 from dragoman.dialects.border import ODD, Crossing, as_object, inlined
 from dragoman.dialects.fields import Fields, decode, encode
-from dragoman.dialects.figures import count
+from dragoman.dialects.figures import count, tier
 
 NAME = "gemini"
 SYNTHETIC = "call_dragoman_"
@@ -603,6 +603,7 @@ def read_usage(native: dict[str, Json]) -> Usage:
         reasoning=count(native.get("thoughtsTokenCount")),
         audio_output=spoken,
         native=Extras(NAME, native),
+        tier=tier(native.get("serviceTier"), native.get("trafficType")),
     )
 
 

@@ -65,6 +65,7 @@ from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReade
 from dragoman.dialects import openai_chat_parts as said
 from dragoman.dialects.border import BINDING, Crossing, merged
 from dragoman.dialects.fields import Fields
+from dragoman.dialects.figures import beside
 from dragoman.dialects.framing import SSE
 from dragoman.dialects.lanes import kind_of
 from dragoman.dialects.openai_chat_parts import NAME, SYNTHETIC, Content, without
@@ -545,6 +546,7 @@ def _read_answer(reply: Reply) -> Response:
     choices = tuple(_read_candidate(value, index, id_) for index, value in enumerate(values))
     native = fields.rest.get("usage")
     usage = read_usage(fields.rest.pop("usage")) if isinstance(native, dict) and native else None
+    usage = beside(usage, fields.rest)
     return Response(id_, model, choices, usage, created or None, said.kept(fields.rest, form))
 
 

@@ -22,7 +22,7 @@ from dragoman.core.usage import Usage
 from dragoman.dialects import Amend
 from dragoman.dialects.border import Crossing, merged
 from dragoman.dialects.fields import decode, encode
-from dragoman.dialects.figures import bill, count
+from dragoman.dialects.figures import beside, bill, count, searched, tier
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.lanes import Lane
 from dragoman.dialects.openai_chat_parts import (
@@ -130,6 +130,7 @@ def read_usage(native: dict[str, Json]) -> Usage:
         thought = min(thought, completion)
         completion -= thought
     spoken = min(count(written.get("audio_tokens")), completion)
+    cost = bill(native)
     return Usage(
         input=prompt - cached - stored - heard,
         cache_read=cached,
@@ -138,8 +139,10 @@ def read_usage(native: dict[str, Json]) -> Usage:
         output=completion - spoken,
         reasoning=thought,
         audio_output=spoken,
-        cost=bill(native),
+        cost=cost,
+        estimated=cost is None and searched(native.get("server_tool_use_details")),
         native=Extras(NAME, native),
+        tier=tier(native.get("service_tier")),
     )
 
 
@@ -421,7 +424,7 @@ class Reader:
         groq = self._late.get("x_groq", self._first.get("x_groq"))
         usage = self._usage or (groq.get("usage") if isinstance(groq, dict) else None)
         counted = read_usage(usage) if isinstance(usage, dict) and usage else None
-        events.append(End(counted, kept(self._late)))
+        events.append(End(beside(counted, {**self._first, **self._late}), kept(self._late)))
         return events
 
 

@@ -50,6 +50,7 @@ from dragoman.core.request import (
 from dragoman.dialects import Amend, Call, Dialect, Endpoint, Reply, StreamReader, StreamWriter
 from dragoman.dialects.border import BINDING, Crossing
 from dragoman.dialects.fields import Fields
+from dragoman.dialects.figures import beside
 from dragoman.dialects.framing import SSE
 from dragoman.dialects.openai_failure import read_fault, write_fault
 from dragoman.dialects.openai_responses_envelope import (
@@ -439,6 +440,7 @@ def _read_answer(reply: Reply) -> Response:
     absent = () if "usage" in fields.rest else ("usage",)
     native = fields.rest.get("usage")
     usage = read_usage(fields.rest.pop("usage")) if isinstance(native, dict) and native else None
+    usage = beside(usage, fields.rest)
     start = read_start(fields, *absent)
     return Response(start.id, start.model, (Choice(parts, stop),), usage, start.created_at, start.extras)
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, assert_never
 
@@ -47,7 +46,7 @@ from dragoman.core.request import (
 from dragoman.core.usage import Usage
 from dragoman.dialects.border import ODD, Crossing, as_object, inlined, is_safe, safe
 from dragoman.dialects.fields import Fields, encode
-from dragoman.dialects.figures import count, dollars
+from dragoman.dialects.figures import bill, count, tier
 from dragoman.dialects.openai_terms import (
     AUDIO,
     AUDIO_FORMAT,
@@ -74,8 +73,6 @@ PROGRESS, EVENT = "progress", "event"
 """Kinds of Opaque that only a stream has: what came before a hosted item was done, and before anything."""
 FILE = "input_file"
 URLS = ("image_url", "file_url", "file_data")
-TICKS = Decimal(10_000_000_000)
-"""Ticks in a US dollar (https://docs.x.ai/developers/cost-tracking, 2026-11-21)."""
 LONGEST = 64
 """Characters of a tool's name that every API takes."""
 
@@ -781,27 +778,15 @@ def read_usage(native: dict[str, Json]) -> Usage:
         cache_write_long=long,
         output=completion - thought,
         reasoning=thought,
-        cost=_read_cost(native),
+        cost=bill(native),
         native=Extras(NAME, native),
+        tier=tier(native.get("service_tier")),
     )
 
 
 def _figures(native: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     value = native.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _read_cost(native: Mapping[str, Json]) -> Decimal | None:
-    """Return the bill: xAI's ticks, or OpenRouter's dollars with what a customer's own key pays besides."""
-    ticks = native.get("cost_in_usd_ticks")
-    if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0:
-        return Decimal(ticks) / TICKS
-    paid = native.get("cost")
-    total = dollars(paid) if isinstance(paid, (int, float, str)) else None
-    upstream = _figures(native, "cost_details").get("upstream_inference_cost")
-    if total is not None and native.get("is_byok") is True and isinstance(upstream, (int, float, str)):
-        total += dollars(upstream) or 0
-    return total
 
 
 def write_usage(usage: Usage | None) -> dict[str, Json] | None:

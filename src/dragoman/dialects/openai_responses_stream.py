@@ -29,6 +29,7 @@ from dragoman.core.request import Media, Opaque, Part, Signature, Text, Thinking
 from dragoman.dialects import Amend
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.fields import Fields, decode, encode
+from dragoman.dialects.figures import beside
 from dragoman.dialects.framing import Frame
 from dragoman.dialects.openai_failure import read_fault, write_error
 from dragoman.dialects.openai_responses_envelope import (
@@ -234,7 +235,7 @@ class Reader:
         }
         rest, quiet = split_echo(late)
         usage = read_usage(native) if isinstance(native, dict) and native else None
-        events.append(End(usage, extras(NAME, rest, (), quiet)))
+        events.append(End(beside(usage, {**begun, **response}), extras(NAME, rest, (), quiet)))
 
     def _backfill(self, output: Json, events: list[Event]) -> None:
         """Take from the final response what the stream left out: hosted items, or everything."""

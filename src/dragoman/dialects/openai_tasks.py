@@ -34,7 +34,7 @@ from dragoman.core.usage import Usage
 from dragoman.dialects import Call, Reply, Tasks
 from dragoman.dialects.border import Crossing
 from dragoman.dialects.fields import Fields
-from dragoman.dialects.figures import bill, count
+from dragoman.dialects.figures import beside, bill, count
 from dragoman.dialects.openai_failure import read_fault
 from dragoman.dialects.vectors import (
     limited,
@@ -311,11 +311,11 @@ def _read_usage(fields: Fields) -> Usage | None:
         return None
     del fields.rest["usage"]
     read = count(native.get("prompt_tokens")) or count(native.get("total_tokens"))
-    return Usage(read, cost=bill(native), native=Extras(NAME, native))
+    return beside(Usage(read, cost=bill(native), native=Extras(NAME, native)), fields.rest)
 
 
 def _write_usage(usage: Usage | None) -> dict[str, Json]:
-    if usage is None:
+    if usage is None or (usage.searches and not usage.total):
         return {}
     figures = {"prompt_tokens": usage.total_input, "total_tokens": usage.total}
     return {"usage": at_home(usage.native, NAME).rest or figures}

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dragoman.accounts.budgets import MAX_COST, max_cost
 from dragoman.core.events import Append, Choice, Event, Response, Start, Stop
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, malformed, unsupported
@@ -25,10 +26,12 @@ from dragoman.core.request import Request
 from dragoman.core.tasks import Asked
 from dragoman.dialects import Call, Dialect, Surface, Task, framing_of
 from dragoman.dialects.border import says_nothing
+from dragoman.exchange.access import route as route_to
 from dragoman.exchange.desk import ExchangeDesk, door_of, pinned
 from dragoman.exchange.early import begin_early
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.estimates import tokens_in
+from dragoman.exchange.holding import covered, enter, streamed
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
 from dragoman.exchange.recording import keep, recalled
 from dragoman.exchange.tasks import read, retell, tell
@@ -50,10 +53,12 @@ async def run(services: Services, entrance: Dialect | Surface, task: Task, call:
     ex.door = door = door_of(entrance, call, ExchangeDesk(ex))
     async with ending(ex, out):  # 7 usage, cost, ledger, recording, sinks
         ex.account = await services.admit(call)  # 1 who
-        services.limits.take(ex.account)
+        await enter(ex)
+        if MAX_COST in call.headers:
+            ex.most = max_cost(call.headers[MAX_COST])
         ex.turn = await remember(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
         ex.asked = asked = ex.turn.read(door) if ex.turn else read(door, task, call)  # 2 what, strictly
-        ex.route = ex.live.table.resolve(asked.model, task, provider=pinned(asked, call))  # 3 where to
+        ex.route = route_to(ex, asked.model, provider=pinned(asked, call))  # 3 where to
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
         if ex.turn and isinstance(asked, Request):
             await ex.turn.accept(asked, out, ex.headers())  # in the background: told that it is queued
@@ -94,6 +99,9 @@ async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -
                 prepared = _prepared(ex, asked, target, strict=strict)
                 assert prepared is not None
                 attempt = await opened(ex, target)
+                if isinstance(asked, Request) and (paid := streamed(ex, asked)) is not asked:
+                    prepared = _prepared(ex, paid, target, strict=strict)
+                    assert prepared is not None
                 attempt.losses = prepared.losses
                 return await _peek(ex, attempt, prepared, asked)
             except Failure as failure:
@@ -157,6 +165,7 @@ async def _next(ex: Exchange, attempt: Attempt) -> list[Event]:
             return []
         attempt.failure = failure
         raise
+    batch = await covered(ex, attempt, batch)
     for place, event in enumerate(batch):
         if isinstance(event, Start):
             # The provider need not give an id, a name or a time; a client's dialect may want them all.

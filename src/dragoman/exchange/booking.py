@@ -13,10 +13,12 @@ import msgspec
 
 from dragoman.core.failure import Failure
 from dragoman.core.request import Request, plain_text
-from dragoman.core.usage import COUNTERS, Usage, cost, micros
+from dragoman.core.usage import COUNTERS, Micros, Usage
 from dragoman.exchange.estimates import tokens_in
 from dragoman.exchange.life import Attempt, Exchange, Relayed
+from dragoman.providers.prices import booked
 from dragoman.providers.tokens import count
+from dragoman.providers.transport import STALE
 from dragoman.sinks import Record
 from dragoman.store import AttemptRow, Counted, ExchangeRow, Meters
 
@@ -25,8 +27,8 @@ NOTHING = Meters(cost_micros=0)
 LONGEST = 2000
 """Characters of a name or a message that are booked: a client's, or a provider's, may have millions."""
 
-UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header")
-"""Codes of the transport's failures in which no request left."""
+UNSENT = ("upstream_unreachable", "upstream_tls", "invalid_header", STALE, "store_unavailable")
+"""Codes of failures in which no request left, or none that anybody read."""
 
 
 def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRow] = ()) -> ExchangeRow:
@@ -44,6 +46,8 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         opened_at=ex.opened_at,
         attempts=len(ex.attempts),
         provider=last.target.provider if last else None,
+        team=ex.account.team if ex.account else "",
+        user=ex.account.user if ex.account else "",
     )
     if at is None:
         return row
@@ -79,6 +83,7 @@ def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> Atte
     )
     if at is None:
         return row
+    meters, price = _priced(ex, attempt)
     return msgspec.structs.replace(
         row,
         state="failed" if failure else ex.state,
@@ -88,7 +93,9 @@ def attempt_row(ex: Exchange, attempt: Attempt, at: float | None = None) -> Atte
         message=failure.message[:LONGEST] if failure else None,
         upstream_id=attempt.answer.upstream_id if attempt.answer else failure.request_id if failure else None,
         first_event_ms=(attempt.first_at - ex.began) * 1000 if attempt.first_at else None,
-        meters=_meters(ex, attempt),
+        price=price,
+        tier=attempt.folder.usage.tier if attempt.folder.usage else "",
+        meters=meters,
     )
 
 
@@ -101,6 +108,11 @@ def used_so_far(ex: Exchange) -> Usage | None:
 def cost_so_far(ex: Exchange) -> int | None:
     """Return what all attempts have cost until now, in micro-dollars; None: nobody knows."""
     return _sum([_meters(ex, attempt) for attempt in ex.attempts]).cost_micros
+
+
+def spent_before(ex: Exchange) -> int:
+    """Return what the attempts before the present one have cost, as far as anybody knows."""
+    return sum(_meters(ex, attempt).cost_micros or 0 for attempt in ex.attempts[:-1])
 
 
 def record(ex: Exchange, row: ExchangeRow) -> Record:
@@ -130,21 +142,41 @@ def _counted(ex: Exchange, last: Attempt | None) -> Counted:
 
 
 def _meters(ex: Exchange, attempt: Attempt) -> Meters:
-    """Return what one attempt consumed, and what that costs at the target's price."""
+    return _priced(ex, attempt)[0]
+
+
+def _priced(ex: Exchange, attempt: Attempt) -> tuple[Meters, str]:
+    """Return what one attempt consumed, what that costs, and by whose price; "" by nobody's."""
     if not attempt.folder.begun:
-        return NOTHING if _unasked(attempt.failure) or ex.task == "count" else Meters()
-    usage, _ = _used(ex, attempt)
-    spent = cost(usage, ex.live.catalog.price(attempt.target.provider, attempt.target.model))
+        if _unasked(attempt.failure) or ex.task == "count":
+            return NOTHING, ""
+        hold = ex.hold
+        if hold is None or not hold.hard:
+            return Meters(), ""
+        # It was asked and never answered. A budget must not be spent on by what nobody counts.
+        usage = Usage(input=hold.read, estimated=True)
+    else:
+        usage, _ = _used(ex, attempt)
+    spent, price = booked(usage, attempt.quote)
+    hold = ex.hold
+    if hold is not None and hold.hard:
+        if spent is None and attempt.quote.price is not None:
+            # It was served as something that has no price, and nobody asked for: all that was held for it.
+            spent, price = Micros(hold.present), attempt.quote.version
+        elif spent is not None and usage.estimated:
+            spent = Micros(hold.at_most(spent))  # what its provider was told to stop at, our count may pass
     counters = {name: getattr(usage, name) for name in COUNTERS}
-    return Meters(**counters, estimated=usage.estimated, cost_micros=None if spent is None else micros(spent))
+    return Meters(**counters, estimated=usage.estimated, cost_micros=spent), price
 
 
 def _used(ex: Exchange, attempt: Attempt) -> tuple[Usage, Counted]:
     """Return the tokens of an attempt that answered, and who counted them."""
     folder, asked, model = attempt.folder, ex.asked, attempt.target.model
     usage = folder.usage or Usage()
-    if folder.ended and folder.usage is not None:
-        return usage, "heuristic" if usage.estimated else "provider"
+    told = usage.total or usage.cost is not None  # zeros are no count, and a search has no tokens
+    if folder.ended and told:
+        counted = usage.native is not None or not usage.estimated  # else what it counted is not all of it
+        return usage, "provider" if counted else "heuristic"
     wrote, how = count(model, folder.written)
     read = 0
     if not usage.total_input and asked is not None and not isinstance(asked, Relayed):

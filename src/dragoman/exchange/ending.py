@@ -18,6 +18,7 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.dialects import Call
 from dragoman.exchange.booking import attempt_row, exchange_row, record
 from dragoman.exchange.early import fail_begun
+from dragoman.exchange.holding import book, let_go
 from dragoman.exchange.life import Attempt, Exchange, Out
 from dragoman.routing import Target
 from dragoman.store import ExchangeRow
@@ -55,13 +56,23 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
 
 
 async def opened(ex: Exchange, target: Target) -> Attempt:
-    """Note an attempt in the ledger; when this returns, it survives a crash."""
-    attempt = Attempt(len(ex.attempts) + 1, target, ex.services.now())
+    """Note an attempt in the ledger, with room and money for it; when this returns, it survives a crash.
+
+    Raises:
+        Failure: There is none; nothing of the attempt is written then.
+    """
+    at = ex.services.now()
+    quote = ex.live.prices.find(target.provider, target.model, at)
+    attempt = Attempt(len(ex.attempts) + 1, target, at, quote)
     ex.attempts.append(attempt)
-    if attempt.number == 1:
-        await ex.services.ledger.open(exchange_row(ex), attempt_row(ex, attempt))
-    else:
-        await ex.services.ledger.next(attempt_row(ex, attempt))
+    try:
+        await book(ex, attempt)
+    except Failure as failure:
+        if failure.kind is Kind.UNAVAILABLE:
+            attempt.failure = failure  # it may have been written all the same: its end is booked like any
+        else:
+            ex.attempts.remove(attempt)
+        raise
     return attempt
 
 
@@ -80,6 +91,7 @@ async def _settle(ex: Exchange) -> None:
     try:
         for attempt in ex.attempts:
             if attempt.answer is not None:
+                _glean(ex, attempt)
                 await attempt.answer.close()
     finally:
         if ex.account is not None:
@@ -92,6 +104,14 @@ async def _settle(ex: Exchange) -> None:
                 ex.services.complain(f"request {ex.request_id} could not be settled in the ledger", failure)
             finally:
                 _tell(ex, row)
+                await let_go(ex, row.meters)
+
+
+def _glean(ex: Exchange, attempt: Attempt) -> None:
+    """Count what had come of an answer when its client left, though nobody told it."""
+    if ex.state == "cancelled" and attempt.answer is not None and attempt.folder.begun:
+        for event in attempt.answer.rest():
+            attempt.folder.feed(event)
 
 
 def _tell(ex: Exchange, row: ExchangeRow) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import assert_never
 
 import msgspec
@@ -10,6 +11,19 @@ import msgspec
 from dragoman.core.request import Media, Opaque, Part, Request, Text, Thinking, ToolCall, ToolResult
 from dragoman.core.tasks import Asked, Embed, Rerank, Tokens
 from dragoman.providers.tokens import How, count
+
+TURN = 8
+"""Tokens that each turn and each tool of a request may be read as beyond its words."""
+
+IMAGE, UNSEEN = 2048, 16_384
+"""Tokens of an image, and of a file that is not at hand. Vendors read an image as some hundreds to 1,600
+(https://docs.claude.com/en/docs/build-with-claude/vision, read 2026-11-21)."""
+
+DENSITY: Mapping[str, int] = MappingProxyType({"image": 1 << 40, "audio": 60, "video": 400, "document": 8})
+"""Bytes of a file, at least, for each token it is read as; an image's size says nothing."""
+
+PASSAGE = 1200
+"""Characters after which a document may have more than the 500 tokens of one passage."""
 
 
 def tokens_in(asked: Asked, model: str) -> tuple[int, How]:
@@ -30,6 +44,38 @@ def tokens_in(asked: Asked, model: str) -> tuple[int, How]:
             return read + count(model, asked.query)[0] * len(asked.documents), how
         case _:
             assert_never(asked)
+
+
+def reckoned(asked: Asked, model: str) -> int:
+    """Return about how many tokens a request is read as, with what is around and beside its words."""
+    read = tokens_in(asked, model)[0]
+    if not isinstance(asked, Request):
+        return read
+    parts = [part for message in asked.messages for part in message.parts]
+    inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
+    media = sum(_seen(part) for part in (*parts, *inner) if isinstance(part, Media))
+    return read + TURN * (len(asked.messages) + len(asked.tools)) + media
+
+
+def units_of(asked: Asked) -> int:
+    """Return how many requests one may be charged as: a search for each hundred passages of a document.
+
+    https://docs.cohere.com/docs/rerank-overview and https://cohere.com/pricing (read 2026-11-21): one search
+    is a query with up to 100 documents, and one longer than 500 tokens counts as several.
+    """
+    if not isinstance(asked, Rerank):
+        return 1
+    passages = sum(1 + (len(text) + len(asked.query)) // PASSAGE for text in asked.documents)
+    return max(1, -(-passages // 100))
+
+
+def _seen(media: Media) -> int:
+    """Return how many tokens something seen or heard may be read as."""
+    if media.source == "text":
+        return 0
+    if media.source != "base64":
+        return UNSEEN
+    return max(IMAGE, len(media.data) // 4 // DENSITY[media.kind])
 
 
 def _words(parts: Iterable[Part]) -> Iterator[str]:

@@ -11,28 +11,35 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from dragoman.accounts.budgets import Budgets
 from dragoman.accounts.grants import RelaySpec
 from dragoman.accounts.keys import Account
 from dragoman.accounts.ledger import Ledger
-from dragoman.accounts.limits import Limits
+from dragoman.accounts.limits import Limits, Stay
 from dragoman.accounts.limits import headers as limited
+from dragoman.accounts.sizes import Sizes
 from dragoman.cache import Cache, CacheSpec, Recorder
 from dragoman.core.events import Event, Folder
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure
 from dragoman.core.tasks import Asked, Embedded, Ranked
 from dragoman.dialects import Call, Dialect, Door, Reply, Task
+from dragoman.exchange.hold import Hold
 from dragoman.exchange.stored import Stored
 from dragoman.exchange.turn import Turn
 from dragoman.providers import Provider
 from dragoman.providers.catalog import Catalog
 from dragoman.providers.media import Fetcher
+from dragoman.providers.prices import PriceList, Quote
 from dragoman.providers.transport import Deadlines, Transport
 from dragoman.providers.upstream import Answer
 from dragoman.routing import Route, Table, Target, plan
 from dragoman.sinks import Record
 from dragoman.sinks.files import FilesSpec
 from dragoman.store import State
+
+UNKNOWN = Quote()
+"""What nobody has a price for."""
 
 LOSSES_SHOWN = 40
 """Losses named in the header; the ledger has them all."""
@@ -65,6 +72,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     dialects: Mapping[str, Dialect]
     providers: Mapping[str, Provider]
     catalog: Catalog
+    prices: PriceList
     table: Table
     deadlines: Deadlines
     relay: RelaySpec = RelaySpec()
@@ -101,6 +109,8 @@ class Services(msgspec.Struct, frozen=True):
     complain: Callable[[str, BaseException], None]
     stored: Stored
     limits: Limits
+    sizes: Sizes
+    budgets: Budgets
     cache: Cache
     fill: Callable[[str, Mapping[str, str]], str]
     tell: Callable[[Record], None]
@@ -129,14 +139,16 @@ class Attempt:
         "losses",
         "number",
         "opened_at",
+        "quote",
         "target",
         "told",
     )
 
-    def __init__(self, number: int, target: Target, opened_at: float) -> None:
+    def __init__(self, number: int, target: Target, opened_at: float, quote: Quote = UNKNOWN) -> None:
         self.number = number
         self.target = target
         self.opened_at = opened_at
+        self.quote = quote
         self.first_at: float | None = None
         self.answer: Answer | None = None
         self.held: list[Event] = []
@@ -179,6 +191,16 @@ class Exchange:
         self.reason = ""
         """Why another model answers than the one asked for, if one does."""
         self.losses: dict[Loss, None] = {}
+        self.reckoned: int | None = None
+        """Tokens of its input, as we count them; None while nobody had to."""
+        self.unpaid = False
+        """It was refused for want of money, so it takes nothing of its limits either."""
+        self.stay: Stay | None = None
+        """What it has taken of its limits."""
+        self.most: int | None = None
+        """Micro-dollars the client would pay at most, if it says so."""
+        self.hold: Hold | None = None
+        """The money of this exchange, once somebody is asked."""
         self.failure: Failure | None = None
         self.status: int | None = None
         """What the client was told, where that is not what the failure or its absence says."""
@@ -193,8 +215,8 @@ class Exchange:
         """Return the headers that tell the client what was done for it."""
         told = {"x-request-id": self.request_id, "request-id": self.request_id, "x-dragoman-id": self.id}
         if self.account is not None:
-            taken = self.services.limits.look(self.account)
-            told |= limited(taken, dialect=self.door.name, now=self.services.now())
+            standing = None if self.stay is None else self.services.limits.standing(self.stay)
+            told |= limited(standing, dialect=self.door.name, now=self.services.now())
         if self.cache:
             told["x-dragoman-cache"] = self.cache
         if self.similarity is not None:

@@ -6,6 +6,7 @@ from dragoman.core.failure import Failure
 from dragoman.dialects import Call, Dialect, Surface, Task
 from dragoman.exchange.desk import ExchangeDesk, door_of
 from dragoman.exchange.ending import ending, request_id
+from dragoman.exchange.holding import enter
 from dragoman.exchange.life import Exchange, Out, Services
 
 
@@ -20,5 +21,5 @@ async def refuse(
     ex.door = door_of(entrance, call, ExchangeDesk(ex))
     async with ending(ex, out):
         ex.account = await services.admit(call)
-        services.limits.take(ex.account)
+        await enter(ex)
         raise failure

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from dragoman.accounts.grants import require_shared
+from dragoman.accounts.grants import require_asking, require_shared
 from dragoman.core.events import End, Start
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Retry, Source
@@ -24,12 +24,13 @@ from dragoman.dialects.fields import decode
 from dragoman.dialects.relayed import Place
 from dragoman.exchange.aim import Aim, Incoming, aimed, door_of, told_of
 from dragoman.exchange.ending import ending, opened, request_id
+from dragoman.exchange.holding import enter
 from dragoman.exchange.life import Attempt, Exchange, Out, Relayed, Services
 from dragoman.providers import Provider
 from dragoman.providers.auth import sign
 from dragoman.providers.meter import Meter
 from dragoman.providers.passage import forwarded, returned
-from dragoman.providers.transport import Upstream
+from dragoman.providers.transport import STALE, Upstream
 from dragoman.providers.upstream import EXCERPT, Answer
 from dragoman.routing import Target
 
@@ -55,15 +56,25 @@ async def relay(services: Services, place: Place, incoming: Incoming, out: Relay
     shared = place.row is not None and place.row.reach == "shared"
     async with ending(ex, out):
         ex.account = await services.admit(incoming.call)
-        services.limits.take(ex.account)
+        await enter(ex)
         if shared or place.provider:
             require_shared(ex.live.relay, ex.account)
         told = told_of(place, incoming)
         ex.asked = Relayed(place.model or told.model, told.stream)
         aim = aimed(ex.live, place, incoming, told)
+        # Under /relay/ nobody reads strictly what is asked: it takes a key that may ask all of the provider.
+        whom = f"{aim.provider.name}/{'' if place.provider else aim.model}"
+        require_asking(ex.account, whom, [whom], is_route=False)
         headers = sign(aim.provider, forwarded(aim.provider, incoming.call.headers))
-        attempt = await opened(ex, Target(aim.provider.name, aim.model))
-        upstream = await _sent(ex, attempt, incoming.call.method, aim, headers)
+        target = Target(aim.provider.name, aim.model)
+        attempt = await opened(ex, target)
+        try:
+            upstream = await _sent(ex, attempt, incoming.call.method, aim, headers)
+        except Failure as failure:
+            if failure.code != STALE:
+                raise
+            attempt = await opened(ex, target)  # nobody had read it
+            upstream = await _sent(ex, attempt, incoming.call.method, aim, headers)
         dialect = ex.live.dialects[aim.provider.dialect]
         refused = await _refused(attempt, aim.provider, dialect, upstream)
         ex.status, ex.failure = upstream.status, attempt.failure

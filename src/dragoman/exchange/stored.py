@@ -6,7 +6,7 @@ the ordinary line in a task of its own, and its client asks for it later.
 
 Several processes share the rows. Whoever cancels marks the row; the process that makes the answer looks
 at its own rows every :data:`LOOK_S` and ends the task of one that is not being made any more. An answer
-whose process died is found by its owner's lock (see ``accounts/ledger.py``), by whoever asks for it.
+whose process died is found to be dead (see ``accounts/living.py``) by whoever asks for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from asyncio import (
     gather,
     get_running_loop,
     sleep,
-    to_thread,
     wait,
 )
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -29,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from dragoman.accounts.ledger import Owner
+from dragoman.accounts.ledger import Dead
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.dialects.fields import decode, encode
@@ -68,6 +67,7 @@ class Stored:
         rows: Where they are kept.
         spec: How long, and how large.
         owner: This process, as its rows name it.
+        dead: Tells which other processes are dead.
         now: Wall clock, Unix seconds.
         complain: Told what went wrong and could not be told to a client.
     """
@@ -76,14 +76,16 @@ class Stored:
         self,
         rows: Responses,
         spec: ResponsesSpec,
-        owner: Owner,
+        owner: str,
         *,
+        dead: Dead,
         now: Callable[[], float],
         complain: Callable[[str, BaseException], None],
     ) -> None:
         self.rows = rows
         self.spec = spec
         self.owner = owner
+        self._dead = dead
         self.now = now
         self.complain = complain
         self._tasks: set[Task[None]] = set()
@@ -269,9 +271,9 @@ class Stored:
 
     async def sweep(self) -> int:
         """Delete what is past its time, in small steps; return how many answers."""
-        owners = [owner for owner in await self.rows.owners() if owner != self.owner.id]
-        dead = await to_thread(Owner.dead, self.owner.folder, owners)
-        await self._bury([*dead, self.owner.id])
+        owners = [owner for owner in await self.rows.owners() if owner != self.owner]
+        dead = await self._dead(owners)
+        await self._bury([*dead, self.owner])
         deleted = 0
         while step := await self.rows.sweep(self.now()):
             deleted += step
@@ -300,7 +302,7 @@ class Stored:
             await sleep(LOOK_S)
             known = [id_ for id_, task in self._going.items() if task is not None]
             try:
-                going = await self.rows.under_way(self.owner.id)
+                going = await self.rows.under_way(self.owner)
             except Failure as failure:
                 self.complain("nobody could look for cancelled answers", failure)
                 continue
@@ -322,9 +324,9 @@ class Stored:
 
     async def _is_lost(self, id_: str, owner: str) -> bool:
         """Say whether nobody makes an answer any more."""
-        if owner == self.owner.id:
+        if owner == self.owner:
             return id_ not in self._going
-        return bool(await to_thread(Owner.dead, self.owner.folder, [owner]))
+        return bool(await self._dead([owner]))
 
     async def _bury(self, owners: Iterable[str]) -> None:
         """Write down as failed what dead processes have left, and this one lost (its store was away)."""

@@ -231,7 +231,7 @@ class Turn:
             previous=self._previous,
             status=str(body.get("status") or "completed"),
             background=self.background,
-            owner=self._stored.owner.id,
+            owner=self._stored.owner,
             created_at=at,
             expires_at=at + self._stored.spec.retention_s,
             input=encode(self._items),

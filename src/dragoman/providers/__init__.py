@@ -63,6 +63,8 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
         key: The credential, once configuration has found it. Never printed, never logged.
         keyless: Works without a key (a local server): ready as soon as it has a base URL of its own
             choosing.
+        free: It runs on machines of the operator's own: what has no price there costs nothing, unless a key
+            is configured.
         headers: Sent with every call (protocol or attribution headers, no secrets).
         quirks: Names of functions in ``quirks.py``, applied in order.
         lacks: What none of its models can do here.
@@ -85,6 +87,7 @@ class Provider(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, fo
     auth: Auth = Auth()
     key: str | None = None
     keyless: bool = False
+    free: bool = False
     headers: dict[str, str] = {}
     quirks: tuple[str, ...] = ()
     lacks: tuple[Lack, ...] = ()

@@ -21,6 +21,7 @@ from dragoman.core.usage import Price
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.providers import Model, Offer, Provider
 from dragoman.providers.quirks import ANSWER, DIALECT, REQUEST
+from dragoman.providers.shipped import Shipped, shipped
 
 Tables = Mapping[str, Mapping[str, Json]]
 """TOML tables by name, decoded but not checked."""
@@ -37,11 +38,13 @@ class Catalog(msgspec.Struct, frozen=True):
         targets: (provider, the model's name there) -> the model, for what names a target directly.
         homes: (provider, dialect) -> its twin that speaks the dialect, where both are at their vendor's
             address; elsewhere nobody knows whether both protocols are served.
+        shipped: The prices that come with this version.
     """
 
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
     targets: Mapping[tuple[str, str], Model]
+    shipped: Shipped
     homes: Mapping[tuple[str, str], str] = MappingProxyType({})
 
     def placed(self, providers: Mapping[str, Provider]) -> Catalog:
@@ -59,8 +62,27 @@ class Catalog(msgspec.Struct, frozen=True):
         model = self.targets.get((provider, name))
         return model.on(self._seller(provider, model)) if model is not None else None
 
-    def price(self, provider: str, name: str) -> Price | None:
-        """Return what `provider` charges for the model it calls `name`; None when nobody knows."""
+    def price(self, provider: str, name: str, *, at: float | None = None) -> Price | None:
+        """Return what `provider` charges for the model it calls `name`; None when nobody knows.
+
+        Args:
+            provider: Who.
+            name: The model's name there.
+            at: Unix second; None: when the shipped prices were read.
+        """
+        if (offered := self.offered(provider, name)) is not None:
+            return offered
+        moment = self.shipped.read_at if at is None else at
+        sold = filter(None, (self.shipped.find(seller, name) for seller in self.sellers(provider)))
+        return next((model.price(moment) for model in sold), None)
+
+    def sellers(self, provider: str) -> tuple[str, ...]:
+        """Return under which names a provider's prices may stand: its own, then its twin's."""
+        row = self.providers.get(provider)
+        return (provider, row.twin) if row is not None and row.twin else (provider,)
+
+    def offered(self, provider: str, name: str) -> Price | None:
+        """Return the price in the tables of models, the operator's own or ours; None: there is none."""
         model = self.targets.get((provider, name))
         if model is None:
             return None
@@ -100,7 +122,7 @@ def catalog(providers: Tables = MappingProxyType({}), models: Tables = MappingPr
             sold = [(name, model) for (seller, name), model in targets.items() if seller == provider.twin]
             for name, model in sold:
                 targets.setdefault((provider.name, name), model)
-    return Catalog(MappingProxyType(rows), MappingProxyType(found), MappingProxyType(targets))
+    return Catalog(MappingProxyType(rows), MappingProxyType(found), MappingProxyType(targets), shipped())
 
 
 def in_environment(provider: Provider, environ: Mapping[str, str]) -> Provider:

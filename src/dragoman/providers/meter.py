@@ -29,7 +29,7 @@ from dragoman.dialects import (
     openai_responses_parts,
 )
 from dragoman.dialects.fields import decode
-from dragoman.dialects.figures import count
+from dragoman.dialects.figures import beside, count
 from dragoman.dialects.framing import NDJSON, SSE, Decoder
 
 KEPT = 1024 * 1024
@@ -41,6 +41,9 @@ INSIDE = ("message", "response", "delta", "x_groq")
 NAMED = ("usage", "usageMetadata", "meta")
 """What the usage is called."""
 
+BESIDE = ("service_tier", "tool_usage")
+"""What OpenAI's answers say of it outside of the usage."""
+
 HINTS = (b'"usage', b'"meta"', b'_eval_count"', b'"model')
 """What a frame holds that is worth decoding."""
 
@@ -48,7 +51,7 @@ HINTS = (b'"usage', b'"meta"', b'_eval_count"', b'"model')
 class Meter:
     """Watches one answer of a provider that speaks `dialect` go by."""
 
-    __slots__ = ("_buffer", "_decoder", "_dialect", "_seen", "_size", "model")
+    __slots__ = ("_beside", "_buffer", "_decoder", "_dialect", "_seen", "_size", "model")
 
     def __init__(self, dialect: str, content_type: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()
@@ -58,6 +61,7 @@ class Meter:
         self._buffer: list[bytes] | None = [] if kind == "application/json" else None
         self._size = 0
         self._seen: dict[str, Json] = {}
+        self._beside: dict[str, Json] = {}
         self.model = ""
         """The model that answered, where the answer names it."""
 
@@ -84,7 +88,7 @@ class Meter:
                 self._look(frame.data)
         elif self._buffer is not None:
             self._look(b"".join(self._buffer))
-        return read_usage(self._seen, self._dialect)
+        return beside(read_usage(self._seen, self._dialect), self._beside)
 
     def _look(self, data: bytes) -> None:
         if not any(hint in data for hint in HINTS):
@@ -96,6 +100,7 @@ class Meter:
         for place in _places(value):
             if isinstance(model := place.get("model"), str):
                 self.model = model
+            self._beside.update((name, place[name]) for name in BESIDE if place.get(name))
             for name in NAMED:
                 told = place.get(name)
                 if isinstance(told, dict):

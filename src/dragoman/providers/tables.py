@@ -26,7 +26,7 @@ def model_table(catalog: Catalog) -> str:
     heading = ("Model", "Offered by", "Context", "Output", "Reads", "Can", "$ in / out per 1M")
     dated = {name for model in catalog.models.values() for name in model.snapshots}
     served = (m for m in catalog.models.values() if not m.retired and m.id not in dated)
-    return _table(heading, (_model_row(model) for model in served))
+    return _table(heading, (_model_row(catalog, model) for model in served))
 
 
 def _provider_row(provider: Provider) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def _provider_row(provider: Provider) -> tuple[str, ...]:
     )
 
 
-def _model_row(model: Model) -> tuple[str, ...]:
+def _model_row(catalog: Catalog, model: Model) -> tuple[str, ...]:
     return (
         _code(model.id),
         ", ".join(dict.fromkeys(offer.provider for offer in model.offers)),
@@ -50,7 +50,7 @@ def _model_row(model: Model) -> tuple[str, ...]:
         _count(model.max_output),
         ", ".join(model.inputs),
         ", ".join(_abilities(model)) or "text only",
-        _price(model.offers[0].price if model.offers else None),
+        _price(catalog.price(model.offers[0].provider, model.offers[0].name) if model.offers else None),
     )
 
 

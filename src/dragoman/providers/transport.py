@@ -92,6 +92,10 @@ class Deadlines(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     total_s: Seconds = 600.0
 
 
+STALE = "upstream_stale"
+"""Code of a failure whose request met a connection the provider had given up: as good as never sent."""
+
+
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What one transport may hold.
 
@@ -121,6 +125,9 @@ class Upstream(Protocol):
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it comes; an answer nobody reads pauses its socket."""
+
+    def waiting(self) -> bytes:
+        """Return what has come and nobody read, also once it is closed; never waits, never raises."""
 
     async def close(self) -> None:
         """Let go: back to the pool if the body is complete, closed at once if not. Idempotent."""
@@ -175,6 +182,7 @@ class AiohttpTransport:
         self._answers: WeakSet[AiohttpUpstream] = WeakSet()
         self._pooled: aiohttp.ClientSession | None = None
         self._single: aiohttp.ClientSession | None = None
+        self._given_up: dict[str, int] = {}
 
     @property
     def open_connections(self) -> int:
@@ -209,14 +217,23 @@ class AiohttpTransport:
                 await session.close()
 
     async def _answered(self, request: _Request, deadlines: Deadlines) -> aiohttp.ClientResponse:
-        """Return aiohttp's response, after a second try if the first met a connection given up before."""
+        """Return aiohttp's response.
+
+        A kept connection may have been given up by the other side just when it was used again. Nothing is
+        sent twice behind the ledger's back for that: it is a failure like any, and who sends the next
+        request there, this one once more as a rule, gets a connection of its own.
+        """
+        place = str(request.url.origin())
+        fresh = self._given_up.pop(place, 0)
+        if fresh > 1:
+            self._given_up[place] = fresh - 1
         try:
-            try:
-                return await request.send(self._pool(), deadlines.connect_s)
-            except _Lost as lost:
-                if not lost.stale:
-                    raise
-                return await request.send(self._fresh(), deadlines.connect_s)
+            return await request.send(self._fresh() if fresh else self._pool(), deadlines.connect_s)
+        except _Lost as lost:
+            if lost.stale:
+                self._given_up[place] = self._given_up.get(place, 0) + 1
+                raise _stale(place) from lost
+            raise _unanswered(lost, request.url, deadlines.connect_s) from lost
         except (aiohttp.ClientError, OSError) as error:
             raise _unanswered(error, request.url, deadlines.connect_s) from error
 
@@ -325,6 +342,11 @@ class AiohttpUpstream:
     def chunks(self) -> AsyncIterator[bytes]:
         """Iterate over the body as it comes; an answer nobody reads pauses its socket."""
         return self
+
+    def waiting(self) -> bytes:
+        """Return what has come and nobody read, also once it is closed."""
+        waiting: bytes = self._response.content._read_nowait(-1)  # noqa: SLF001 - as below
+        return waiting
 
     async def close(self) -> None:
         """Let go: back to the pool if the body is complete, closed at once if not. Idempotent."""
@@ -542,6 +564,16 @@ def _unanswered(error: aiohttp.ClientError | OSError, url: URL, connect_s: float
                 retry=Retry.AGAIN,
                 code="upstream_disconnected",
             )
+
+
+def _stale(place: str) -> Failure:
+    return Failure(
+        Kind.UPSTREAM,
+        f"{place} gave up the connection that was kept to it",
+        source=Source.UPSTREAM,
+        retry=Retry.AGAIN,
+        code=STALE,
+    )
 
 
 def _untrusted(error: Exception, place: str) -> Failure:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 
@@ -88,7 +89,18 @@ def _signed(provider: Provider, dialect: Dialect, call: Call, lost: tuple[Loss, 
 class Answer:
     """A provider's 2xx answer, read as it comes."""
 
-    __slots__ = ("_amend", "_dialect", "_mend", "_provider", "_stream", "_upstream", "status", "upstream_id")
+    __slots__ = (
+        "_amend",
+        "_decoder",
+        "_dialect",
+        "_mend",
+        "_provider",
+        "_reader",
+        "_stream",
+        "_upstream",
+        "status",
+        "upstream_id",
+    )
 
     def __init__(
         self, provider: Provider, dialect: Dialect, upstream: Upstream, mend: Mend | None = None
@@ -103,6 +115,8 @@ class Answer:
         self._stream = (
             content_type.partition(";")[0].strip() == dialect.framing.content_type.partition(";")[0]
         )
+        self._decoder = dialect.framing.decoder()
+        self._reader = dialect.reader(self._amend)
         self.upstream_id = upstream.headers.get("x-request-id") or upstream.headers.get("request-id")
 
     def batches(self) -> AsyncIterator[list[Event]]:
@@ -127,8 +141,7 @@ class Answer:
                 raise _discreet(self._provider, refused) from None
             yield unfold(response)
             return
-        decoder = self._dialect.framing.decoder()
-        reader = self._dialect.reader(self._amend)
+        decoder, reader = self._decoder, self._reader
         async for chunk in self._upstream.chunks():
             batch: list[Event] = []
             failure: Failure | None = None
@@ -149,6 +162,20 @@ class Answer:
             raise _discreet(self._provider, caught) from None
         if batch:
             yield batch
+
+    def rest(self) -> list[Event]:
+        """Return the events of a stream that have come and were not told, for nobody waits for them any more.
+
+        The provider has sent them and will charge for them. Never waits, never raises.
+        """
+        events: list[Event] = []
+        if not self._stream or self._mend:
+            return events
+        with suppress(Failure):
+            for frame in [*self._decoder.feed(self._upstream.waiting()), *self._decoder.close()]:
+                events += self._reader.feed(frame)
+            events += self._reader.close()
+        return events
 
     async def reply(self) -> Reply:
         """Return the whole body as a Reply, its quirks amended."""

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.dialects import Dialect, Surface
@@ -19,7 +19,7 @@ from dragoman.dialects.catalog import DIALECTS, Doors, owner, plain
 from dragoman.dialects.listings import asker
 from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
-from dragoman.server import metrics, models, offers, pages, playground, relay, stored, templates, usage
+from dragoman.server import admin, metrics, models, offers, pages, playground, relay, stored, templates, usage
 from dragoman.server.answers import in_json, told
 from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
 from dragoman.server.openapi import docs
@@ -38,10 +38,14 @@ class App:
             keepalive_s=server.keepalive_s,
         )
         self._doors: Doors[Dialect | Surface] = Doors([*gateway.config.dialects.values(), *SURFACES])
+        self._refusal = ""
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._rest(scope, receive, partial(self._said, send))
+            return
         if scope["type"] == "http":
             scope = _plain(scope)
             found = self._doors.find(scope["method"], scope["path"])
@@ -56,18 +60,28 @@ class App:
                 return
         await self._rest(scope, receive, send)
 
+    async def _said(self, send: Send, message: Any) -> None:
+        """Send a message of the lifespan; why it did not start is told in a line, and not as a traceback."""
+        if message["type"] == "lifespan.startup.failed" and self._refusal:
+            message = {**message, "message": self._refusal}
+        await send(message)
+
     def _starlette(self) -> Starlette:
         gateway = self._gateway
 
         routes = [Route(path, page, methods=["GET"]) for path, page in pages.health(gateway).items()]
         routes += [*models.routes(gateway, self._edge), *stored.routes(gateway), *metrics.routes(gateway)]
         routes += [*offers.routes(gateway), *templates.routes(gateway), *docs.routes(gateway)]
-        routes += playground.routes(gateway)
+        routes += [*playground.routes(gateway), *admin.routes(gateway)]
         routes += usage.routes(gateway, self._edge, tell=gateway.tell)
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            await gateway.start()
+            try:
+                await gateway.start()
+            except Failure as failure:
+                self._refusal = failure.message
+                raise
             try:
                 yield
             finally:
@@ -99,6 +113,8 @@ async def _refused(doors: Doors[Dialect | Surface], request: Request, error: Exc
     found = doors.find("POST", path)
     if found is not None:
         status, headers = 405, {"allow": "POST"}
+    elif status == 405:
+        headers["allow"] = ", ".join(_methods(request))
     door = found[0] if found is not None else DIALECTS[_owner(request)]
     if status == 405:
         message = f"this path does not take {request.method}, but {headers.get('allow', 'another method')}"
@@ -107,6 +123,15 @@ async def _refused(doors: Doors[Dialect | Surface], request: Request, error: Exc
     code = "method_not_allowed" if status == 405 else "path_not_found"
     reply = door.write_failure(Failure(Kind.NOT_FOUND, message, source=Source.CLIENT, code=code))
     return in_json(reply.body, status, {**reply.headers, **headers})
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that a path takes: each may have a route of its own, and Starlette names one's."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _owner(request: Request) -> str:

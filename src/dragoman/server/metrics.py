@@ -1,8 +1,8 @@
 """``GET /metrics``: what was counted, for Prometheus and whoever reads its format.
 
 What all keys ask, and what it costs, is nobody's business but the operator's: the page wants the admin key,
-or one that ``metrics.readers`` names, so that a scraper need not hold the admin's. While no key is configured
-at all it serves this machine, like everything else; ``metrics.open`` serves everybody.
+a reader's, or one that ``metrics.readers`` names, so that a scraper need not hold the admin's. While there is
+no key at all it serves this machine, like everything else; ``metrics.open`` serves everybody.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def _told(gateway: Gateway, request: Request) -> Response:
 
 
 def _require_reader(spec: MetricsSpec, account: Account) -> None:
-    if account.role == "admin" or account.anonymous or not {EVERYONE, account.name}.isdisjoint(spec.readers):
+    if account.looks or account.anonymous or not {EVERYONE, account.name}.isdisjoint(spec.readers):
         return
     raise Failure(
         Kind.FORBIDDEN,

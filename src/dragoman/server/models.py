@@ -1,20 +1,23 @@
 """Which models can be asked for, told to every client in its own shape; and Ollama's small endpoints.
 
-A list names what can be answered now: routes and aliases, then what ready providers offer. One model is
-shown by any name that would be answered, ``provider/model`` included. What the shapes are is
-:mod:`dragoman.dialects.listings`'s business; here are the paths.
+A list names what can be answered now and what the key may ask: routes and aliases, then what ready providers
+offer. One model is shown by any name that would be answered, ``provider/model`` included. What the shapes are
+is :mod:`dragoman.dialects.listings`'s business; here are the paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dragoman.accounts.grants import allowed, restricted
+from dragoman.accounts.keys import Account
 from dragoman.core.extras import Json
-from dragoman.core.failure import Failure, invalid
+from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.dialects import Call
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.dialects.fields import Fields, parse
@@ -26,15 +29,25 @@ from dragoman.server.client import UNREAD, Edge, headers_of
 
 LISTS = ("/v1/models", "/v1beta/models", "/openai/v1/models", "/openai/models")
 
-Page = Callable[[Snapshot, Request, Call], Awaitable[Json]]
-"""Answers one request of somebody who may ask."""
+
+class Asking(NamedTuple):
+    """One request of somebody who may ask."""
+
+    live: Snapshot
+    account: Account
+    request: Request
+    call: Call
+
+
+Page = Callable[[Asking], Awaitable[Json]]
 
 
 def routes(gateway: Gateway, edge: Edge) -> list[Route]:
     """Return the pages that tell of models."""
 
-    async def show(live: Snapshot, request: Request, call: Call) -> Json:
-        return shown("ollama", row(live, _model(await edge.body(call, request.receive))))
+    async def show(asking: Asking) -> Json:
+        name = _model(await edge.body(asking.call, asking.request.receive))
+        return shown("ollama", _allowed(asking, name))
 
     lists = _served(gateway, _list)
     one = _served(gateway, _one)
@@ -48,9 +61,26 @@ def routes(gateway: Gateway, edge: Edge) -> list[Route]:
     ]
 
 
-def rows(live: Snapshot) -> list[Listed]:
-    """Return a row for every name that can be answered now."""
-    return [row(live, name) for name in live.table.names()]
+def rows(live: Snapshot, account: Account) -> list[Listed]:
+    """Return a row for every name that can be answered now, and that the account may ask."""
+    return [row(live, name) for name in names(live, account)]
+
+
+def names(live: Snapshot, account: Account) -> list[str]:
+    """Return every name that can be answered now, and that the account may ask."""
+    every = live.table.names()
+    if not restricted(account):
+        return every
+    return [name for name in every if may(live, account, name)]
+
+
+def may(live: Snapshot, account: Account, name: str) -> bool:
+    """Say whether an account may ask a name; raise NOT_FOUND where nobody answers to it now."""
+    route = live.table.resolve(name, None)
+    if not route.targets:  # another model stands in, and has to be allowed as itself
+        return allowed(account, "", map(str, route.instead), is_route=False)
+    targets = map(str, route.targets)
+    return allowed(account, route.name, targets, is_route=route.name in live.table.routes)
 
 
 def row(live: Snapshot, name: str) -> Listed:
@@ -85,8 +115,8 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
         query = {name: ",".join(params.getlist(name)) for name in params}
         call = Call(request.method, request.scope["path"], query, headers_of(request.scope))
         try:
-            await gateway.services.admit(call)
-            return in_json(await page(gateway.services.live(), request, call))
+            account = await gateway.services.admit(call)
+            return in_json(await page(Asking(gateway.services.live(), account, request, call)))
         except Failure as failure:
             close = {"connection": "close"} if failure.kind in UNREAD else {}
             return told(DIALECTS[asker(call.path, call.query, call.headers)].write_failure(failure), close)
@@ -94,24 +124,37 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
     return served
 
 
-async def _list(live: Snapshot, _: Request, call: Call) -> Json:
+async def _list(asking: Asking) -> Json:
     """Answer with every model there is, in the asker's shape."""
-    return listed(asker(call.path, call.query, call.headers), rows(live), call.query)
+    call = asking.call
+    found = rows(asking.live, asking.account)
+    return listed(asker(call.path, call.query, call.headers), found, call.query)
 
 
-async def _one(live: Snapshot, request: Request, call: Call) -> Json:
+async def _one(asking: Asking) -> Json:
     """Answer with one model; its name may hold slashes and colons."""
-    return shown(asker(call.path, call.query, call.headers), row(live, request.path_params["id"]))
+    call = asking.call
+    found = _allowed(asking, asking.request.path_params["id"])
+    return shown(asker(call.path, call.query, call.headers), found)
 
 
-async def _loaded(live: Snapshot, _: Request, __: Call) -> Json:
+async def _loaded(asking: Asking) -> Json:
     """Answer ``GET /api/ps``: the embedded model is in memory while it is ready; of others nobody knows."""
-    found = (one for one in rows(live) if one.provider == "local" and one.name not in live.table.routes)
-    return loaded(list(found))
+    found = rows(asking.live, asking.account)
+    routes = asking.live.table.routes
+    return loaded([one for one in found if one.provider == "local" and one.name not in routes])
 
 
 async def _version(_: Request) -> Response:
     return in_json({"version": OLLAMA_VERSION})
+
+
+def _allowed(asking: Asking, name: str) -> Listed:
+    """Return what is known of one model; one that may not be asked is as good as none."""
+    if may(asking.live, asking.account, name):
+        return row(asking.live, name)
+    message = "no model of this name may be asked with this key; GET /v1/models lists what may"
+    raise Failure(Kind.NOT_FOUND, message, source=Source.CLIENT, at="$.model", code="model_not_found")
 
 
 def _model(body: bytes | None) -> str:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dragoman.accounts.keys import Account
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure
 from dragoman.core.usage import Price
@@ -21,6 +22,7 @@ from dragoman.gateway import Gateway
 from dragoman.providers import Model
 from dragoman.server.answers import in_json, refused
 from dragoman.server.client import headers_of
+from dragoman.server.models import names
 
 NOTE = "models of every provider that is configured; prices in US dollars for a million tokens, null: unknown"
 NOBODY = (
@@ -35,39 +37,41 @@ def routes(gateway: Gateway) -> list[Route]:
     async def page(request: Request) -> Response:
         call = Call("GET", "/models", dict(request.query_params), headers_of(request.scope))
         try:
-            await gateway.services.admit(call)
+            account = await gateway.services.admit(call)
         except Failure as failure:
             return refused(failure)
-        return in_json(available(gateway.services.live()))
+        services = gateway.services
+        return in_json(available(services.live(), account, now=services.now()))
 
     return [Route("/models", page, methods=["GET"])]
 
 
-def available(live: Snapshot) -> dict[str, Json]:
-    """Return every model that generates and can be asked for now; where there is none, all that are known.
+def available(live: Snapshot, account: Account, *, now: float) -> dict[str, Json]:
+    """Return every model that generates and that this account can ask now; where nobody is ready, all known.
 
     Names a provider has retired are among them: who still asks for one is answered by what stands in for it.
     """
-    models = list(_ready(live)) or list(_known(live))
+    models = list(_ready(live, account, now=now)) if live.table.ready else list(_known(live, now=now))
     note = NOTE if live.table.ready else NOBODY
     return {"available_models": [model["id"] for model in models], "models": models, "note": note}
 
 
-def _ready(live: Snapshot) -> Iterator[dict[str, Json]]:
-    for name in live.table.names():
+def _ready(live: Snapshot, account: Account, *, now: float) -> Iterator[dict[str, Json]]:
+    for name in names(live, account):
         target = live.table.resolve(name, None).targets[0]
         model = live.catalog.find_model(target.provider, target.model)
         if model is None or model.task == "generate":
-            price = live.catalog.price(target.provider, target.model)
+            price = live.prices.find(target.provider, target.model, now).price
             title = "" if name in live.table.routes or model is None else model.title
             yield _told(name, target.provider, title, model, price)
 
 
-def _known(live: Snapshot) -> Iterator[dict[str, Json]]:
+def _known(live: Snapshot, *, now: float) -> Iterator[dict[str, Json]]:
     for model in live.catalog.models.values():
         if model.task == "generate" and model.offers:
             offer = model.offers[0]
-            yield _told(model.id, offer.provider, model.title, model.on(offer.provider), offer.price)
+            price = live.prices.find(offer.provider, offer.name, now).price
+            yield _told(model.id, offer.provider, model.title, model.on(offer.provider), price)
 
 
 def _told(name: str, provider: str, title: str, model: Model | None, price: Price | None) -> dict[str, Json]:
@@ -87,8 +91,10 @@ def _told(name: str, provider: str, title: str, model: Model | None, price: Pric
 
 def _prices(price: Price) -> dict[str, Json]:
     """Return a price's counters as numbers; what has none of its own is left out."""
-    rates = {name: getattr(price, name) for name in Price.__struct_fields__[:8]}
+    rates = {name: getattr(price, name) for name in Price.__struct_fields__[:9]}
     told: dict[str, Json] = {name: float(rate) for name, rate in rates.items() if rate is not None}
     if price.long is not None:
         told["above"] = {"input_tokens": price.long_after, **_prices(price.long)}
+    if price.tiers:
+        told["tiers"] = {name: _prices(own) for name, own in price.tiers.items()}
     return told

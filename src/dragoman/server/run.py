@@ -24,6 +24,7 @@ from types import FrameType
 import uvicorn
 
 from dragoman.config import Config, ConfigError, load
+from dragoman.core.failure import Failure
 from dragoman.gateway import Gateway
 from dragoman.server.app import App
 from dragoman.server.guard import guarded
@@ -143,7 +144,11 @@ async def _supervise(config: Config, environ: Mapping[str, str], listening: sock
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     gateway = Gateway(config, announce=_banner, url=_url(config, listening))
-    await gateway.start()
+    try:
+        await gateway.start()
+    except Failure as failure:
+        log.error("%s", failure.message)  # noqa: TRY400  a person reads it, and a traceback says nothing more
+        return 1
     env = {
         **environ,
         **gateway.embedded(),

@@ -261,6 +261,7 @@ def _exchange(found: Ledgered) -> Json:
             {
                 **{name: getattr(one, name) for name in ("number", "provider", "model", "state", "status")},
                 **_course(one),
+                "tier": one.tier or None,
             }
             for one in found.attempts
         ],

@@ -4,9 +4,9 @@
     prometheus.py   counters for a scraper               webhook.py   signed POSTs
     otlp.py         traces
 
-A sink is told of every exchange that was booked, and of every rating. It never makes a request wait and never
-fails one: :meth:`Sink.emit` only takes the record; what is slow happens in :meth:`Sink.run`, behind a
-queue with an end. What the queue cannot take is counted, and the ledger has it all the same.
+A sink is told of every exchange that was booked, of every rating and of every alert. It never makes a request
+wait and never fails one: :meth:`Sink.emit` only takes the record; what is slow happens in :meth:`Sink.run`,
+behind a queue with an end. What the queue cannot take is counted, and the ledger has it all the same.
 """
 
 from __future__ import annotations
@@ -44,12 +44,44 @@ class Rated(msgspec.Struct, frozen=True):
     rated_at: float
 
 
+class Alerted(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of a budget is spent.
+
+    Attributes:
+        budget: Its name.
+        scope: Whose spending it counts: ``all``, ``key``, ``team``, ``user`` or ``model``.
+        subject: The name of that one; "" of all.
+        hard: Whether it refuses what would go beyond, or only tells.
+        percent: The share, of its cap.
+        spent_micros: What is spent, in micro-dollars.
+        cap_micros: What may be.
+        began_at: When this window began, in Unix seconds.
+        ends_at: When the next begins; None: never.
+        told_at: Unix seconds.
+    """
+
+    budget: str
+    scope: str
+    subject: str
+    hard: bool
+    percent: int
+    spent_micros: int
+    cap_micros: int
+    began_at: int
+    ends_at: int | None
+    told_at: float
+
+
+Telling = Record | Rated | Alerted
+"""What a sink is told."""
+
+
 class Sink(Protocol):
     """Someone told afterwards."""
 
     name: str
 
-    def emit(self, record: Record | Rated) -> None:
+    def emit(self, record: Telling) -> None:
         """Take one record; never waits, never raises."""
 
     async def run(self) -> None:

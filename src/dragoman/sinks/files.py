@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Alerted, Rated, Record, Telling
 from dragoman.sinks.complaints import Complaints
 from dragoman.sinks.rotated import Form, Rotated
 from dragoman.sinks.telling import dollars, instant, tokens, valid, weight
@@ -107,9 +107,10 @@ class Files:
         self._pause = pause
         self._writing: asyncio.Future[bool] | None = None
 
-    def emit(self, record: Record | Rated) -> None:
-        """Take one record; never waits, never raises."""
-        self._waiting.put(record)
+    def emit(self, record: Telling) -> None:
+        """Take one record; never waits, never raises. An alert is no line of a log of prompts."""
+        if not isinstance(record, Alerted):
+            self._waiting.put(record)
 
     async def run(self) -> None:
         """Deliver what was taken, until cancelled."""

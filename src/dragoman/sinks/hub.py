@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import Task, gather, get_running_loop
 from collections.abc import Callable, Mapping, Sequence
 
-from dragoman.sinks import Rated, Record, Sink
+from dragoman.sinks import Sink, Telling
 
 
 class Hub:
@@ -21,7 +21,7 @@ class Hub:
         self._complain = complain
         self._tasks: list[Task[None]] = []
 
-    def tell(self, record: Record | Rated) -> None:
+    def tell(self, record: Telling) -> None:
         """Tell every sink; never waits, never raises."""
         for sink in self.sinks:
             try:

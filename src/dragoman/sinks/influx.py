@@ -29,7 +29,7 @@ from typing import Annotated
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Record, Telling
 from dragoman.sinks.complaints import Complaints
 from dragoman.sinks.points import Points
 from dragoman.sinks.posting import Answer, Post, checked, delay
@@ -147,8 +147,8 @@ class Influx:
         self._spooling: asyncio.Future[bool] | None = None
         self._sending: asyncio.Future[None] | None = None
 
-    def emit(self, record: Record | Rated) -> None:
-        """Take one exchange; never waits, never raises. A rating is no point."""
+    def emit(self, record: Telling) -> None:
+        """Take one exchange; never waits, never raises. A rating is no point, nor is an alert."""
         if isinstance(record, Record):
             self._waiting.put(record.row)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Record, Telling
 from dragoman.sinks.posting import checked
 from dragoman.store import ExchangeRow
 
@@ -85,9 +85,9 @@ class Otlp:
         self._thread: threading.Thread | None = None
         self._taken = self._delivered = self._refused = self._lost = 0
 
-    def emit(self, record: Record | Rated) -> None:
-        """Take one exchange; never waits, never raises. Ratings have no span."""
-        if isinstance(record, Rated):
+    def emit(self, record: Telling) -> None:
+        """Take one exchange; never waits, never raises. Ratings and alerts have no span."""
+        if not isinstance(record, Record):
             return
         self._taken += 1
         if len(self._waiting) >= self._most:

@@ -36,7 +36,7 @@ from prometheus_client.utils import floatToGoString
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.request import Request, Sampling
 from dragoman.core.usage import COUNTERS
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Alerted, Rated, Telling
 from dragoman.sinks.pool import Family, Pool
 from dragoman.store import ExchangeRow
 
@@ -206,6 +206,8 @@ class Prometheus:
         )
         self._hits = Tally("dragoman_cache_hits", "Requests answered from a recording.", model)
         self._ratings = Tally("dragoman_ratings", "Ratings of answers.", ("model", "rating"))
+        told = "Shares of budgets that were spent, each told once a window."
+        self._alerts = Tally("dragoman_budget_alerts", told, ("budget", "percent"))
         self._latency = Spread(
             "dragoman_request_duration_seconds",
             "From the request to the last byte of an answer that a provider gave whole.",
@@ -217,13 +219,15 @@ class Prometheus:
             model,
         )
 
-    def emit(self, record: Record | Rated) -> None:
+    def emit(self, record: Telling) -> None:
         """Count one record; never waits, never raises."""
         self._taken += 1
         if isinstance(record, Rated):
             model = _printable(record.model)
             own = self._known(model) or any(model == one for _, one in self._pairs)
             self._ratings.add((model if own else OTHER, str(record.rating)))
+        elif isinstance(record, Alerted):
+            self._alerts.add((record.budget, str(record.percent)))
         else:
             self._count(record.row)
 
@@ -266,7 +270,8 @@ class Prometheus:
         """Copy everything as it stands now; what is returned may be called in another thread."""
         counted = (
             *(self._requests, self._tokens, self._cost, self._unknown, self._attempts, self._fallbacks),
-            *(self._failures, self._losses, self._hits, self._ratings, self._latency, self._first),
+            *(self._failures, self._losses, self._hits, self._ratings, self._alerts),
+            *(self._latency, self._first),
         )
         copies, others = [one.copy() for one in counted], list(self._others())
         return lambda: [*(one.family() for one in copies), *others]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Alerted, Rated, Telling
 from dragoman.store import Meters
 
 
@@ -47,8 +47,10 @@ def valid(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def weight(record: Record | Rated) -> int:
+def weight(record: Telling) -> int:
     """Return about how much memory a record's words take."""
     if isinstance(record, Rated):
         return len(record.feedback)
+    if isinstance(record, Alerted):
+        return 0
     return len(record.prompt or "") + len(record.response or "")

@@ -6,7 +6,7 @@
     webhook-signature: v1,<base64>          HMAC-SHA256 of "<id>.<timestamp>.<body>", one for each secret
 
     {"type": "dragoman.batch", "timestamp": "...", "data": [{"type": "exchange.settled", "timestamp": "...",
-     "data": {...}}, {"type": "exchange.rated", ...}]}
+     "data": {...}}, {"type": "exchange.rated", ...}, {"type": "budget.alert", ...}]}
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md (version 1.0.0,
 read 2026-11-21), from which also come: a 2xx is success and nothing else is; a redirect is not followed; 410
@@ -30,7 +30,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Alerted, Rated, Record, Telling
 from dragoman.sinks.complaints import Complaints
 from dragoman.sinks.posting import Answer, Post, checked, delay
 from dragoman.sinks.telling import dollars, instant, tokens, valid, weight
@@ -40,7 +40,13 @@ PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
 """How long a secret may be, by the specification."""
 
-EVENTS: Final = ("exchange.settled", "exchange.failed", "exchange.cancelled", "exchange.rated")
+EVENTS: Final = (
+    "exchange.settled",
+    "exchange.failed",
+    "exchange.cancelled",
+    "exchange.rated",
+    "budget.alert",
+)
 """What may be told, by type."""
 
 MOST_BYTES, BATCH_BYTES = 32 * 1024 * 1024, 1024 * 1024
@@ -58,7 +64,8 @@ class WebhookSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         url: Address that is told; empty: nobody is.
         secret: What the POSTs are signed with, `whsec_` and 24 to 64 random bytes in base64; two with a space
             between while one replaces the other.
-        events: What is told: "exchange.settled", "exchange.failed", "exchange.cancelled", "exchange.rated".
+        events: What is told: "exchange.settled", "exchange.failed", "exchange.cancelled", "exchange.rated",
+            "budget.alert".
         text: Whether prompts and answers are told too, where they are logged.
         batch: Records that are sent together, at most.
         flush_s: Seconds a record waits for others.
@@ -86,7 +93,7 @@ class Message(msgspec.Struct, frozen=True):
 
     id: str
     body: bytes
-    records: Sequence[Record | Rated]
+    records: Sequence[Telling]
 
 
 class Webhook:
@@ -122,7 +129,7 @@ class Webhook:
         self._secrets = secrets(spec.secret)
         json = {"content-type": "application/json", "user-agent": "Dragoman"}
         self._post = Post(checked(spec.url, "webhook.url"), headers=json, timeout_s=spec.timeout_s)
-        self._waiting: Waiting[Record | Rated] = Waiting(spec.queue, MOST_BYTES, weight)
+        self._waiting: Waiting[Telling] = Waiting(spec.queue, MOST_BYTES, weight)
         self._now = now
         self._chance = chance
         self._complaints = Complaints(complain, tick)
@@ -132,7 +139,7 @@ class Webhook:
         self._gone = False
         self._trying: asyncio.Future[float] | None = None
 
-    def emit(self, record: Record | Rated) -> None:
+    def emit(self, record: Telling) -> None:
         """Take one record, if it is of what is to be told; never waits, never raises."""
         if _type(record) in self._spec.events:
             if isinstance(record, Record) and not self._spec.text:
@@ -252,7 +259,7 @@ def signed(message: Message, at: int, keys: Sequence[bytes]) -> dict[str, str]:
     }
 
 
-def packed(records: Sequence[Record | Rated], at: float) -> Message:
+def packed(records: Sequence[Telling], at: float) -> Message:
     """Return records as a message; its id is made of its body, and so the same whenever it is sent."""
     data = [
         {"type": _type(record), "timestamp": instant(_at(record)), "data": _told(record)}
@@ -262,7 +269,7 @@ def packed(records: Sequence[Record | Rated], at: float) -> Message:
     return Message(f"msg_{hashlib.sha256(body).hexdigest()[:32]}", body, records)
 
 
-def _told(record: Record | Rated) -> dict[str, Any]:
+def _told(record: Telling) -> dict[str, Any]:
     """Return what is told of a record; its names are those of ``GET /v1/exchanges/{id}``."""
     if isinstance(record, Rated):
         return {
@@ -273,6 +280,8 @@ def _told(record: Record | Rated) -> dict[str, Any]:
             "feedback": _valid(record.feedback),
             "rated_at": record.rated_at,
         }
+    if isinstance(record, Alerted):
+        return _alert(record)
     row, counted = record.row, tokens(record.row.meters)
     told: dict[str, Any] = {
         name: getattr(row, name)
@@ -296,13 +305,33 @@ def _told(record: Record | Rated) -> dict[str, Any]:
     return {name: _valid(value) for name, value in told.items()}
 
 
-def _type(record: Record | Rated) -> str:
+def _alert(alert: Alerted) -> dict[str, Any]:
+    """Return what is told of an alert; its names are those of ``GET /admin/alerts``."""
+    return {
+        "budget": _valid(alert.budget),
+        "scope": alert.scope,
+        "subject": _valid(alert.subject),
+        "hard": alert.hard,
+        "percent": alert.percent,
+        "spent_usd": alert.spent_micros / 1_000_000,
+        "dollars": alert.cap_micros / 1_000_000,
+        "began_at": alert.began_at,
+        "ends_at": alert.ends_at,
+        "told_at": alert.told_at,
+    }
+
+
+def _type(record: Telling) -> str:
+    if isinstance(record, Alerted):
+        return "budget.alert"
     return "exchange.rated" if isinstance(record, Rated) else f"exchange.{record.row.state}"
 
 
-def _at(record: Record | Rated) -> float:
+def _at(record: Telling) -> float:
     if isinstance(record, Rated):
         return record.rated_at
+    if isinstance(record, Alerted):
+        return record.told_at
     return record.row.opened_at if record.row.settled_at is None else record.row.settled_at
 
 

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from dragoman.store.archive import Archive
 from dragoman.store.audit import Audit
 from dragoman.store.budgets import Budgets, Claim, Short
 from dragoman.store.keys import Keys
@@ -316,6 +317,10 @@ class Store(Protocol):
     @property
     def audit(self) -> Audit:
         """Who changed what."""
+
+    @property
+    def archive(self) -> Archive:
+        """What has been in the ledger for long."""
 
     async def open_exchange(
         self, exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None

@@ -82,7 +82,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Short(msgspec.Struct, frozen=True):
-    """Why a claim was not granted: the first window it does not fit in, and how that stands."""
+    """Why a claim was not granted: the first window it does not fit in, and how that stands.
+
+    ``held_micros`` is what *others* hold there: what the exchange held before is not in it.
+    """
 
     share: Share
     spent_micros: int

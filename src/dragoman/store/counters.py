@@ -10,10 +10,17 @@ Who counts may be this process alone, one file that the processes of a machine s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+
+LEASE_S = 30.0
+"""Seconds a slot is held for somebody of whom nothing more is heard."""
+
+RENEW_S = 10.0
+"""Seconds between two words from who is inside."""
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -21,7 +28,7 @@ class Want(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Whose: ``key:anna:tokens/60``.
-        units: How many are taken; 0 only looks.
+        units: How many are taken; 0 only looks, and is never refused.
         share_ns: Nanoseconds in which one unit comes back.
         most_ns: Nanoseconds that the name may lie ahead of its time: the burst.
     """
@@ -30,6 +37,12 @@ class Want(msgspec.Struct, frozen=True):
     units: int
     share_ns: float
     most_ns: int
+
+    @property
+    def cost_ns(self) -> int:
+        """What the units cost, rounded up to whole nanoseconds; below 0: what is given back."""
+        cost = math.ceil(abs(self.units) * self.share_ns)
+        return cost if self.units >= 0 else -cost
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -64,10 +77,43 @@ class Counters(Protocol):
         """
 
     async def adjust(self, wants: Sequence[Want]) -> None:
-        """Give back units (negative), or take more than was asked for (positive), whatever the limit says."""
+        """Give back units (negative), or take more than was asked for (positive), whatever the limit says.
+
+        What has come back by itself meanwhile is not given back again.
+        """
 
     async def leave(self, slots: Sequence[Slot], *, holder: str) -> None:
         """Give slots back."""
 
     async def renew(self, holders: Sequence[str]) -> None:
-        """Keep the slots of requests that still run; called every few seconds."""
+        """Keep the slots of requests that still run; called every :data:`RENEW_S` seconds."""
+
+
+def weigh(
+    wants: Sequence[Want],
+    slots: Sequence[Slot],
+    *,
+    used_ns: Mapping[str, int],
+    inside: Mapping[str, tuple[int, bool]],
+) -> list[Stand]:
+    """Return how each stands once all is granted; or, where not all can be, how it stands without.
+
+    Args:
+        wants: What is wanted; of one name more than once, it adds up.
+        slots: What places are wanted.
+        used_ns: How far each name lies ahead; those that are missing, not at all.
+        inside: How many have a place, and whether who asks is one of them.
+    """
+    ahead = dict(used_ns)
+    granted, refused = [], []
+    for want in wants:
+        before, cost = ahead.get(want.name, 0), want.cost_ns
+        wait = max(before + cost - want.most_ns, 0) if want.units > 0 else 0
+        ahead[want.name] = before if wait else before + cost
+        granted.append(Stand(ahead[want.name]))
+        refused.append(Stand(used_ns.get(want.name, 0), wait))
+    for slot in slots:
+        count, known = inside.get(slot.name, (0, False))
+        granted.append(Stand(count + (not known)))
+        refused.append(Stand(count, int(not known and count >= slot.most)))
+    return refused if any(stand.wait_ns for stand in refused) else granted

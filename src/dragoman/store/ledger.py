@@ -31,6 +31,7 @@ class AttemptRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One upstream call. Times are Unix seconds; durations milliseconds.
 
     ``price``: by which price it was booked (``genai-prices 0.2.3``, ``operator 7``, ``provider``), or "".
+    ``tier``: what the provider says it served it as (``flex``, ``priority``), in OpenAI's words, or "".
     """
 
     exchange_id: str
@@ -46,6 +47,7 @@ class AttemptRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     upstream_id: str | None = None
     first_event_ms: float | None = None
     price: str = ""
+    tier: str = ""
     meters: Meters = Meters()
 
 

@@ -15,11 +15,24 @@ class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             it is a file in the data folder.
         sync: What an acknowledged row survives: "normal" a crash of the process, "full" a power cut too.
         busy_timeout_s: Seconds a write waits for another process that writes to the same file.
+        pool: Connections to PostgreSQL that this process has for everything but the ledger's own writes and
+            reports, which have one each.
+        timeout_s: Seconds a connection or a statement may take in PostgreSQL; nothing waits longer than
+            twice that.
+        grace_s: Seconds after which, while PostgreSQL is away, requests are refused; until then those
+            without a budget are served, and booked in a file until it is back.
     """
 
     url: str = ""
     sync: Literal["normal", "full"] = "normal"
     busy_timeout_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 5.0
+    pool: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    grace_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
+
+    def __repr__(self) -> str:
+        # Its url may hold a password.
+        return f"StoreSpec({'PostgreSQL' if self.url else 'SQLite'}, sync={self.sync})"
 
 
 class ResponsesSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,11 +57,18 @@ class RedisSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What several machines share in a moment: limits, recorded answers, word of a revoked key.
 
     Attributes:
-        url: `redis://:password@host:6379/0`; without one every machine counts for itself.
+        url: `redis://:password@host:6379/0`, or `rediss://` over TLS; without one every machine counts for
+            itself.
         deadline_s: Seconds a request waits for Redis before it goes on without.
-        prefix: What every name there begins with.
+        prefix: What every name there begins with, between braces. Gateways that have it in common share all.
+        recordings: Whether recorded answers are kept there, for all machines, and not in the store.
     """
 
     url: str = ""
     deadline_s: Annotated[float, msgspec.Meta(gt=0, le=10)] = 0.05
-    prefix: str = "dragoman:"
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z:._-]{1,64}$")] = "dragoman:"
+    recordings: bool = True
+
+    def __repr__(self) -> str:
+        """Leave out the address: it may hold a password."""
+        return f"RedisSpec(prefix={self.prefix!r}, deadline_s={self.deadline_s!r})"

@@ -112,12 +112,16 @@ class Document:
             for method, operation in item.items():
                 yield f"{method.upper()} {path}", operation
 
-    def cases(self) -> list[Case]:
-        """Return every example, and every operation without one; not what passes through."""
+    def cases(self, *, operator: bool = False) -> list[Case]:
+        """Return every example, and every operation without one; not what passes through.
+
+        What wants an operator's key is a matter of its own: all of that, and nothing else, if `operator`.
+        """
         return [
             case
             for key, operation in self.operations()
             if "default" not in operation["responses"]
+            and key.partition(" ")[2].startswith("/admin/") == operator
             for case in self._of(key, operation)
         ]
 

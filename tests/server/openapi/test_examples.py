@@ -194,6 +194,14 @@ async def broken(folder: Path) -> AsyncIterator[Told]:
 
 
 @asynccontextmanager
+async def poor(folder: Path) -> AsyncIterator[Told]:
+    """The client would pay less than any answer costs."""
+    least = {"x-dragoman-max-cost": "0.000001", "cache-control": "no-store"}
+    async with faults(folder, lambda case: [(case, least)], DRAGOMAN_PRICES_DEFAULT_INPUT="1000") as told:
+        yield told
+
+
+@asynccontextmanager
 async def hasty(folder: Path) -> AsyncIterator[Told]:
     """An answer is rated that has not ended yet."""
     async with gate(folder) as running:
@@ -210,7 +218,7 @@ async def hasty(folder: Path) -> AsyncIterator[Told]:
         yield document, {(rating.key, got.status)}
 
 
-SCENES = (strange, ordinary, switched_off, foreign, wrong, large, unlucky, broken, hasty)
+SCENES = (strange, ordinary, switched_off, foreign, wrong, large, unlucky, broken, poor, hasty)
 
 
 def asking(case: Case, model: str) -> Case:

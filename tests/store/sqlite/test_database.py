@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store.sqlite import database
 from dragoman.store.spec import StoreSpec
+from dragoman.store.sqlite import database
 from dragoman.store.sqlite.database import APPLICATION_ID, failure, is_outage, open_database
 
 KNOWN = len(database._scripts())

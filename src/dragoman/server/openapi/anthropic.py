@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct
 
 from dragoman.core.extras import Json
-from dragoman.server.openapi.operation import ASKED, DATA, MODEL, Maybe, Operation, Operations, Tag
+from dragoman.server.openapi.operation import ASKED, COUNTING, DATA, MODEL, Maybe, Operation, Operations, Tag
 
 MESSAGES = Tag(
     "Anthropic Messages",
@@ -179,7 +179,7 @@ OPERATIONS: Operations = {
         asks=(MessagesCountRequest,),
         asked={"A question": {"model": MODEL, "messages": TURNS}},
         tells=(MessagesCounted,),
-        statuses=(*DATA, 529),
+        statuses=(*COUNTING, 529),
         words="anthropic",
     ),
 }

@@ -19,12 +19,15 @@ import msgspec
 from dragoman.core.extras import Json
 from dragoman.server.openapi import (
     anthropic,
+    budgets,
     cohere,
     gemini,
+    keys,
     models,
     ollama,
     openai,
     pages,
+    prices,
     relayed,
     responses,
     surfaces,
@@ -34,7 +37,10 @@ from dragoman.server.openapi.operation import MODEL, Operation, Param, Tag
 from dragoman.server.openapi.schemas import components, reference
 from dragoman.server.openapi.served import Served
 
-MODULES = (openai, responses, anthropic, gemini, cohere, ollama, surfaces, models, pages)
+MODULES = (
+    *(openai, responses, anthropic, gemini, cohere, ollama, surfaces, models, pages),
+    *(keys, budgets, prices),
+)
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {key: operation for module in MODULES for key, operation in module.OPERATIONS.items()}
 )
@@ -85,9 +91,12 @@ HEADERS: Mapping[str, str] = MappingProxyType(
         "x-dragoman-attempts": "How many targets were asked.",
         "x-dragoman-losses": "What the crossing dropped or approximated, if anything.",
         "x-dragoman-cache": "`hit`: a recorded answer; `miss`: there was none; `bypass`: nobody looked.",
-        "x-ratelimit-limit": "Of a limited key: requests a minute.",
+        "x-ratelimit-limit": "Of a limited key: requests in a minute, or a day.",
         "x-ratelimit-remaining": "Of a limited key: requests it could make at once.",
         "x-ratelimit-reset": "Of a limited key: seconds until it could make all of them.",
+        "x-ratelimit-limit-tokens": "Of a key whose tokens are limited: how many in a minute, or a day.",
+        "x-ratelimit-remaining-tokens": "Of such a key: tokens it could use at once.",
+        "x-ratelimit-reset-tokens": "Of such a key: how long until it could use all of them, as `6m0s`.",
     }
 )
 """What the answers of the line carry."""
@@ -100,6 +109,10 @@ SWITCHES: Mapping[str, Json] = MappingProxyType(
         "x-dragoman-cache": {
             "description": "`on`: a recorded answer will do. `Cache-Control: no-cache` asks afresh.",
             "schema": {"type": "string", "enum": ["on"]},
+        },
+        "x-dragoman-max-cost": {
+            "description": "US dollars that this request may cost at most; its answer is cut there.",
+            "schema": {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,12})?$"},
         },
         "x-request-id": {
             "description": "Your own id for the request; it is told back, and kept.",
@@ -212,6 +225,7 @@ def _written(key: str, operation: Operation, facts: Facts) -> dict[str, Json]:
         "summary": operation.title,
         "description": operation.text,
         "operationId": re.sub(r"\W+", "_", key.replace("}", "")).lower(),
+        "x-dragoman-access": operation.access,
         "parameters": [*_parameters(path, operation, facts.model)],
         "responses": _responses(operation, facts.recorded.get(key, {})),
     }

@@ -48,6 +48,7 @@ MEANINGS: Mapping[int, str] = MappingProxyType(
     {
         400: "The request is at fault; the error names the field.",
         401: "There is no key, or it is unknown.",
+        402: "A budget is used up, or this request would cost more than it says it may.",
         403: "This key may not; or, without keys, something other than a program on this machine asked.",
         404: "No such thing: a model nobody ready offers, a template, a kept answer.",
         409: "It conflicts with something that is going on, here or at the provider.",
@@ -76,6 +77,9 @@ def sample(status: int) -> Failure:
         case 401:
             message = "an API key is required: send Authorization: Bearer KEY"
             return Failure(Kind.UNAUTHENTICATED, message, source=Source.CLIENT, code="missing_api_key")
+        case 402:
+            message = "the budget 'team' is used up; it begins anew at 2026-12-01T00:00:00Z"
+            return Failure(Kind.EXHAUSTED, message, source=Source.CLIENT, code="budget_exhausted")
         case 403:
             message = "refused without a key: the Origin header names another site"
             return Failure(Kind.FORBIDDEN, message, source=Source.CLIENT, code="loopback_only")

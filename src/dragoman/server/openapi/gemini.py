@@ -11,7 +11,17 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from dragoman.core.extras import Json
-from dragoman.server.openapi.operation import ASKED, MODEL, VECTORS, Maybe, Operation, Operations, Param, Tag
+from dragoman.server.openapi.operation import (
+    ASKED,
+    COUNTING,
+    MODEL,
+    VECTORS,
+    Maybe,
+    Operation,
+    Operations,
+    Param,
+    Tag,
+)
 
 CONTENT = Tag(
     "Gemini",
@@ -210,6 +220,7 @@ METHODS: Operations = {
         asks=(CountTokensRequest,),
         asked={"A question": {"contents": CONTENTS}},
         tells=(CountTokensAnswer,),
+        statuses=COUNTING,
     ),
     "embedContent": replace(
         _GENERATE,

@@ -118,6 +118,7 @@ _LIST = Operation(
     params=(LIMIT, AFTER, BEFORE, PAGE_SIZE, PAGE_TOKEN, KIND, SIZE, TOKEN),
     statuses=PAGE,
     words="model list",
+    access="key",
     line=False,
 )
 _ONE = Operation(
@@ -128,6 +129,7 @@ _ONE = Operation(
     params=(NAME,),
     statuses=(*PAGE, 404),
     words="model list",
+    access="key",
     line=False,
 )
 _OPENAI_LIST = replace(_LIST, tells=(OpenAIModels,), params=(), words="openai_chat")

@@ -240,6 +240,7 @@ OPERATIONS: Operations = {
         tells=(OllamaModels,),
         statuses=PAGE,
         words="ollama",
+        access="key",
         line=False,
     ),
     "GET /api/ps": Operation(
@@ -249,6 +250,7 @@ OPERATIONS: Operations = {
         tells=(OllamaModels,),
         statuses=PAGE,
         words="ollama",
+        access="key",
         line=False,
     ),
     "POST /api/show": Operation(
@@ -260,6 +262,7 @@ OPERATIONS: Operations = {
         tells=(OllamaShown,),
         statuses=(*PAGE, 404, 413, 504),
         words="ollama",
+        access="key",
         line=False,
     ),
     "GET /api/version": Operation(

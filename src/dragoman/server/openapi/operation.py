@@ -29,8 +29,25 @@ RANKER = "rerank-v3.5"
 ASKED = "Who was Marco Polo? One sentence."
 """What the examples ask."""
 
-DATA = (400, 401, 403, 404, 409, 413, 429, 502, 503, 504)
+Access = Literal["none", "key", "own", "ask", "grant", "view", "edit"]
+"""Who may:
+
+    none     anybody
+    key      any key, for what is its own or everybody's
+    own      the same, but no reader's: it changes something
+    ask      any key but a reader's, and of a restricted one's what it may ask
+    grant    keys that were granted it, and the admin's
+    view     the admin's and readers'
+    edit     the admin's
+
+While there is no key at all, everybody on this machine may, but for ``edit``.
+"""
+
+DATA = (400, 401, 402, 403, 404, 409, 413, 429, 502, 503, 504)
 """How a request on the data path can fail: the client's fault, the provider's, ours."""
+
+COUNTING = tuple(status for status in DATA if status != 402)
+"""How counting tokens can fail, which costs nothing."""
 
 PAGE = (400, 401, 403)
 """How a page can fail that only looks something up."""
@@ -85,7 +102,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         params: Query parameters, and what is to be said of those in the path.
         statuses: How it can fail.
         words: Whose errors it tells: see :mod:`~dragoman.server.openapi.faults`.
-        access: ``key``: a key, unless the gateway is open; ``none``: none.
+        access: Who may: see :data:`Access`.
         line: Whether it goes along the whole line, with its headers.
         passes: Whether bodies and answers pass through unread.
         header: A header without which nothing is served there; "": none.
@@ -105,7 +122,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     params: tuple[Param, ...] = ()
     statuses: tuple[int, ...] = DATA
     words: str = "openai_chat"
-    access: Literal["key", "none"] = "key"
+    access: Access = "ask"
     line: bool = True
     passes: bool = False
     header: str = ""

@@ -171,7 +171,7 @@ class UsageSeries(Struct):
 
 
 class ExchangeUsage(Struct):
-    """Tokens; `estimated` where the gateway counted them and not the provider."""
+    """Tokens; `estimated` where the gateway counted them, or the provider charges for more than them."""
 
     input_tokens: int
     cached_tokens: int
@@ -182,7 +182,7 @@ class ExchangeUsage(Struct):
 
 
 class AttemptTold(Struct):
-    """One target that was asked."""
+    """One target that was asked; `tier`: what it says it served it as; null: it does not say."""
 
     number: int
     provider: str
@@ -196,6 +196,7 @@ class AttemptTold(Struct):
     first_event_ms: float | None
     usage: ExchangeUsage | None
     cost_usd: float | None
+    tier: str | None
 
 
 class ExchangeRating(Struct):
@@ -298,6 +299,7 @@ OPERATIONS: Operations = {
         tells=(Models,),
         statuses=PAGE,
         words="chat",
+        access="key",
         line=False,
     ),
     "GET /templates": Operation(
@@ -307,6 +309,7 @@ OPERATIONS: Operations = {
         tells=(list[Template],),
         statuses=PAGE,
         words="chat",
+        access="key",
         line=False,
     ),
     "POST /rate": Operation(
@@ -326,6 +329,7 @@ OPERATIONS: Operations = {
         ),
         statuses=(*PAGE, 404, 409, 413, 503, 504),
         words="chat",
+        access="own",
         line=False,
     ),
     "GET /stats": Operation(
@@ -336,6 +340,7 @@ OPERATIONS: Operations = {
         params=(OF_KEY,),
         statuses=REPORTED,
         words="chat",
+        access="key",
         line=False,
     ),
     "GET /v1/usage/stats": Operation(
@@ -357,6 +362,7 @@ OPERATIONS: Operations = {
         ),
         statuses=REPORTED,
         words="chat",
+        access="key",
         line=False,
     ),
     "GET /v1/usage/series": Operation(
@@ -375,6 +381,7 @@ OPERATIONS: Operations = {
         ),
         statuses=REPORTED,
         words="chat",
+        access="key",
         line=False,
     ),
     "GET /v1/exchanges/{id}": Operation(
@@ -385,6 +392,7 @@ OPERATIONS: Operations = {
         params=(ID,),
         statuses=(*PAGE, 404, 503),
         words="chat",
+        access="key",
         line=False,
     ),
     "GET /health": Operation(
@@ -428,12 +436,13 @@ OPERATIONS: Operations = {
         tag=HEALTH.name,
         title="Metrics",
         text="Return counters and histograms for Prometheus, or in OpenMetrics' format for who accepts it. "
-        "With keys, for the admin's or one that `[metrics] readers` names; 404: metrics are off.",
+        "With keys, for the admin's, a reader's or one that `[metrics] readers` names; 404: metrics are off.",
         tells=(str,),
         form="text/plain",
         also=("application/openmetrics-text",),
         statuses=(*PAGE, 404),
         words="chat",
+        access="view",
         line=False,
     ),
     "GET /": Operation(

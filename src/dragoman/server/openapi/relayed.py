@@ -124,6 +124,7 @@ def operations() -> Iterator[tuple[str, Operation]]:
         text="Send anything to a provider, as it is. The path is the provider's own, with its version or "
         "without. Needs a grant.",
         params=(NAMED, Param("rest", "The provider's own path.", example="models")),
+        access="grant",
         line=False,
         passes=True,
     )
@@ -139,6 +140,7 @@ def _of(row: Row) -> Iterator[tuple[str, Operation]]:
         title=f"{origin.vendor}: {origin.title}",
         text=f"Passed to a provider as it is; see [the vendor's reference]({origin.docs}).{grant}",
         words=row.dialect,
+        access="ask" if row.reach == "model" else "grant",
         line=False,
         passes=True,
         header=row.header,

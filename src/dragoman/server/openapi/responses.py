@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct
 
 from dragoman.core.extras import Json
-from dragoman.server.openapi.operation import ASKED, MODEL, Maybe, Operation, Operations, Param, Tag
+from dragoman.server.openapi.operation import ASKED, COUNTING, MODEL, Maybe, Operation, Operations, Param, Tag
 
 RESPONSES = Tag(
     "OpenAI Responses",
@@ -161,6 +161,7 @@ OPERATIONS: Operations = {
         asks=(ResponsesRequest,),
         asked={"A question": {"model": MODEL, "input": ASKED}},
         tells=(InputTokens,),
+        statuses=COUNTING,
         words="openai_responses",
     ),
     "GET /v1/responses/{id}": Operation(
@@ -177,6 +178,7 @@ OPERATIONS: Operations = {
         ),
         statuses=LOOKED_UP,
         words="openai_responses",
+        access="key",
         line=False,
     ),
     "DELETE /v1/responses/{id}": Operation(
@@ -187,6 +189,7 @@ OPERATIONS: Operations = {
         params=(KEPT,),
         statuses=LOOKED_UP,
         words="openai_responses",
+        access="key",
         line=False,
     ),
     "POST /v1/responses/{id}/cancel": Operation(
@@ -197,6 +200,7 @@ OPERATIONS: Operations = {
         params=(KEPT,),
         statuses=LOOKED_UP,
         words="openai_responses",
+        access="key",
         line=False,
     ),
     "GET /v1/responses/{id}/input_items": Operation(
@@ -212,6 +216,7 @@ OPERATIONS: Operations = {
         ),
         statuses=LOOKED_UP,
         words="openai_responses",
+        access="key",
         line=False,
     ),
 }

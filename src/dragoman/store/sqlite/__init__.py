@@ -20,9 +20,15 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.store.budgets import Claim, Short
 from dragoman.store.spec import StoreSpec
+from dragoman.store.sqlite.archive import SqliteArchive
+from dragoman.store.sqlite.audit import SqliteAudit
+from dragoman.store.sqlite.budgets import SqliteBudgets, grant, is_open
 from dragoman.store.sqlite.commit import Statement, Values, Write, Writer
 from dragoman.store.sqlite.database import Connections, failure, open_database
+from dragoman.store.sqlite.keys import SqliteKeys
+from dragoman.store.sqlite.prices import SqlitePrices
 from dragoman.store.sqlite.ratings import SqliteRatings
 from dragoman.store.sqlite.recordings import SqliteRecordings
 from dragoman.store.sqlite.reports import SqliteReports
@@ -67,14 +73,27 @@ OPEN_ATTEMPT = Statement(1, _insert("attempt", ATTEMPT))
 SETTLE_EXCHANGE = Statement(2, _upsert("exchange", "id", EXCHANGE, FIXED))
 SETTLE_ATTEMPT = Statement(3, _upsert("attempt", "exchange_id, number", ATTEMPT, FIXED_ATTEMPT))
 
-INTERRUPT_ATTEMPTS = """
-    update attempt set state = 'interrupted' where state = 'reserved' and exchange_id in (
-        select id from exchange where state = 'reserved' and owner in (select value from json_each(?)))
-"""
-INTERRUPT_EXCHANGES = """
-    update exchange set state = 'interrupted'
-    where state = 'reserved' and owner in (select value from json_each(?))
-"""
+_NOW = "(julianday('now') - 2440587.5) * 86400.0"
+_DEAD = "exchange.state = 'reserved' and exchange.owner in (select value from json_each(?))"
+_LAST = "(select max(number) from attempt as other where other.exchange_id = attempt.exchange_id)"
+INTERRUPT_ATTEMPTS = f"""
+    update attempt set
+        state = 'interrupted',
+        settled_at = iif(held_micros > 0, {_NOW}, attempt.settled_at),
+        estimated = attempt.estimated or held_micros > 0,
+        cost_micros = iif(held_micros = 0, attempt.cost_micros, iif(number = {_LAST}, held_micros, 0))
+    from exchange where exchange.id = attempt.exchange_id and attempt.state = 'reserved' and {_DEAD}
+"""  # noqa: S608  as above
+INTERRUPT_EXCHANGES = f"""
+    update exchange set
+        state = 'interrupted',
+        settled_at = iif(held_micros > 0, {_NOW}, settled_at),
+        estimated = estimated or held_micros > 0,
+        cost_micros = iif(held_micros > 0, held_micros, cost_micros)
+    where {_DEAD}
+"""  # noqa: S608  as above
+"""How far a dead process got nobody can say: what it held is taken for what it cost, all of it the last
+attempt's. The time is the database's: whoever sweeps does not know when the other died either."""
 
 
 class SqliteStore:
@@ -90,6 +109,11 @@ class SqliteStore:
         self._reporting = connections.reporting
         self._reporter = ThreadPoolExecutor(1, "store-reporter")
         self._reports = SqliteReports(self._report)
+        self._keys = SqliteKeys(self._writer.write, self._read)
+        self._audit = SqliteAudit(self._writer.write, self._read)
+        self._budgets = SqliteBudgets(self._writer.write, self._read, self._report)
+        self._prices = SqlitePrices(self._writer.write, self._read, self._report)
+        self._archive = SqliteArchive(self._writer.write, self._read, self._report)
         self._closed = False
 
     @classmethod
@@ -131,14 +155,79 @@ class SqliteStore:
         """Sums over exchanges."""
         return self._reports
 
-    async def open_exchange(self, exchange: ExchangeRow, attempt: AttemptRow) -> None:
-        """Insert both rows in one commit; return once they are durable."""
-        rows = [(OPEN_EXCHANGE, _values(exchange)), (OPEN_ATTEMPT, _values(attempt))]
-        await self._writer.write(Write(rows))
+    @property
+    def keys(self) -> SqliteKeys:
+        """Who may ask."""
+        return self._keys
 
-    async def open_attempt(self, attempt: AttemptRow) -> None:
-        """Insert one more attempt of an open exchange; return once it is durable."""
-        await self._writer.write(Write([(OPEN_ATTEMPT, _values(attempt))]))
+    @property
+    def audit(self) -> SqliteAudit:
+        """Who changed what."""
+        return self._audit
+
+    @property
+    def prices(self) -> SqlitePrices:
+        """The operator's own prices."""
+        return self._prices
+
+    @property
+    def budgets(self) -> SqliteBudgets:
+        """What may be spent."""
+        return self._budgets
+
+    @property
+    def archive(self) -> SqliteArchive:
+        """What has been in the ledger for long."""
+        return self._archive
+
+    async def open_exchange(
+        self, exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None
+    ) -> Short | None:
+        """Insert both rows in one commit, if the claim is granted; return once they are durable."""
+        first, second = (OPEN_EXCHANGE, _values(exchange)), (OPEN_ATTEMPT, _values(attempt))
+        if claim is None:
+            await self._writer.write(Write([first, second]))
+            return None
+        claimed = claim
+
+        def act(connection: sqlite3.Connection) -> Short | None:
+            def opening() -> None:
+                for statement, values in (first, second):
+                    connection.execute(statement.sql, values)
+
+            return grant(connection, exchange.id, claimed, opening)
+
+        return await self._granted(act)
+
+    async def open_attempt(self, attempt: AttemptRow, claim: Claim | None = None) -> Short | None:
+        """Insert one more attempt of an open exchange, if the claim is granted; return once it is durable."""
+        values = _values(attempt)
+        if claim is None:
+            await self._writer.write(Write([(OPEN_ATTEMPT, values)]))
+            return None
+        claimed = claim
+
+        def act(connection: sqlite3.Connection) -> Short | None:
+            if not is_open(connection, attempt.exchange_id):
+                return None  # its end was written first: whoever asked has left
+            short = grant(connection, attempt.exchange_id, claimed)
+            if short is None:
+                connection.execute(OPEN_ATTEMPT.sql, values)
+            return short
+
+        return await self._granted(act)
+
+    async def claim(self, exchange_id: str, claim: Claim) -> Short | None:
+        """Let a claim take the place of an open exchange's; return why it was not granted, if so."""
+
+        def act(connection: sqlite3.Connection) -> Short | None:
+            return grant(connection, exchange_id, claim) if is_open(connection, exchange_id) else None
+
+        return await self._granted(act)
+
+    async def _granted(self, act: Callable[[sqlite3.Connection], Short | None]) -> Short | None:
+        short: Short | None = await self._writer.write(Write(act=act))
+        return short
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Write the final state of an exchange and of its attempts, in one commit."""
@@ -147,7 +236,10 @@ class SqliteStore:
         await self._writer.write(Write(rows))
 
     async def interrupt(self, dead_owners: Sequence[str]) -> int:
-        """Mark every reserved row of `dead_owners` as interrupted; return how many exchanges."""
+        """Mark every reserved row of `dead_owners` as interrupted; return how many exchanges.
+
+        What ran under budgets is booked at what it held, as an estimate; what the rest cost stays unknown.
+        """
         owners = (msgspec.json.encode(dead_owners).decode(),)
 
         def act(connection: sqlite3.Connection) -> int:

@@ -16,14 +16,14 @@ Reports have a thread and a connection of their own: a long one holds up no requ
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from dragoman.store import Grouping, Part, Sums
+from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
 
-HOUR, DAY, BLOCK = 3600, 86_400, 2_764_800
-"""The spans of the sums, in seconds; each is a multiple of the shorter ones."""
+__all__ = ["BLOCK", "DAY", "HOUR", "Run", "SqliteReports", "cover", "summed"]
 
 Result = TypeVar("Result")
 Run = Callable[[Callable[[sqlite3.Connection], Result]], Awaitable[Result]]
@@ -51,36 +51,6 @@ _BUCKETS = """
 """
 
 
-class Cover(NamedTuple):
-    """A piece of time from `lo` on and before `hi`; in sums of `span` seconds, or 0: in rows."""
-
-    span: int
-    lo: float
-    hi: float
-
-
-def cover(since: float, until: float, longest: int = BLOCK) -> Iterator[Cover]:
-    """Yield the pieces that together are the time from `since` on and before `until`, none twice."""
-    yield from _cover(since, until, [span for span in (BLOCK, DAY, HOUR) if span <= longest])
-
-
-def _cover(since: float, until: float, spans: list[int]) -> Iterator[Cover]:
-    if since >= until:
-        return
-    if not spans:
-        yield Cover(0, since, until)
-        return
-    span, *shorter = spans
-    # Division would round an instant that is hardly after the hour to it; its remainder is exact.
-    lo, hi = -int(-since // span) * span, int(until // span) * span
-    if lo >= hi:
-        yield from _cover(since, until, shorter)
-        return
-    yield from _cover(since, lo, shorter)
-    yield Cover(span, lo, hi)
-    yield from _cover(hi, until, shorter)
-
-
 class SqliteReports:
     """:class:`~dragoman.store.Reports` in the store's file.
 
@@ -97,7 +67,7 @@ class SqliteReports:
         def act(connection: sqlite3.Connection) -> dict[Group, Sums]:
             connection.execute("begin")
             try:
-                return _sums(connection, part, by)
+                return summed(connection, part, by)
             finally:
                 connection.execute("rollback")
 
@@ -105,19 +75,24 @@ class SqliteReports:
         return found
 
     async def first(self, key: str | None) -> float | None:
-        """Return when a key's first exchange, or the first of all, began; None: there is none."""
+        """Return when a key's first exchange, or the first of all, began; None: there is none.
+
+        Where its row is there no more, the sums still know the day.
+        """
         where, values = ("", ()) if key is None else (" where key = ?", (key,))
 
         def act(connection: sqlite3.Connection) -> float | None:
             query = f"select min(opened_at) from exchange{where}"  # noqa: S608  words of our own, no values
             at: float | None = connection.execute(query, values).fetchone()[0]
-            return at
+            day = _first_day(connection, key)
+            return at if day is None or (at is not None and at < day + DAY) else float(day)
 
         found: float | None = await self._run(act)
         return found
 
 
-def _sums(connection: sqlite3.Connection, part: Part, by: Grouping | None) -> dict[Group, Sums]:
+def summed(connection: sqlite3.Connection, part: Part, by: Grouping | None) -> dict[Group, Sums]:
+    """Return the sums of :meth:`SqliteReports.sums`, as the connection's transaction sees them."""
     first, last = connection.execute(
         "select (select min(at) from usage where span = ? and everyone = 1), "
         "(select max(at) from usage where span = ? and everyone = 1)",
@@ -133,6 +108,19 @@ def _sums(connection: sqlite3.Connection, part: Part, by: Grouping | None) -> di
             sums = Sums(*measures)
             found[group] = found[group] + sums if group in found else sums
     return {group: sums for group, sums in found.items() if sums.requests}
+
+
+def _first_day(connection: sqlite3.Connection, key: str | None) -> int | None:
+    """Return the first day that a key, or anyone, has sums of: the 32 days it is in are found first."""
+    since, until = 0, 1 << 62
+    for span in (BLOCK, DAY):
+        query = "select min(at) from usage where span = ? and everyone = ? and key = ? and at >= ? and at < ?"
+        values = (span, int(key is None), key or "", since, until)
+        (found,) = connection.execute(query, values).fetchone()
+        if found is None:
+            return None
+        since, until = found, found + span
+    return since
 
 
 def _at(span: int, long: int) -> str:

