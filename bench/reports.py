@@ -33,8 +33,8 @@ from typing import Any
 from load import Result, load
 
 from dragoman.store.spec import StoreSpec
-from dragoman.store.sqlite import ATTEMPT, EXCHANGE
 from dragoman.store.sqlite.database import open_database
+from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE
 
 GATEWAY_CORE, OTHER_CORE = 1, 0
 MODELS, KEYS, PROVIDERS = 20, 50, 5

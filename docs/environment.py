@@ -43,6 +43,8 @@ OTHERS: Mapping[str, tuple[tuple[str, str, str], ...]] = MappingProxyType(
                 "",
                 "What to run beside the gateway: influxdb, shared, or both.",
             ),
+            ("PARTS", "local weights", "What the image has besides the gateway; extras: drivers, token counts."),
+            ("REDIS_PASSWORD", "", "What Redis asks for (profile shared)."),
             ("DOCKER_INFLUXDB_INIT_USERNAME", "dragoman", "Whom InfluxDB is set up for at its first start."),
             ("DOCKER_INFLUXDB_INIT_PASSWORD", "", "That user's password, of eight characters at least."),
             ("POSTGRES_USER", "dragoman", "Whom Postgres is set up for (profile shared)."),

@@ -34,8 +34,8 @@ from dragoman.server.run import WORKER_FD, WORKER_PARENT
 ROOT = Path(__file__).parents[1]
 COMPOSE = ("docker-compose.yml", "docker-compose.dev.yml")
 
-OURS = {WORKER_FD, WORKER_PARENT, "DRAGOMAN_LOCAL_URL", "DRAGOMAN_LOCAL_KEY"}
-"""Variables that one process of Dragoman sets for another: nobody else has any use for them."""
+OURS = {WORKER_FD, WORKER_PARENT, "DRAGOMAN_LOCAL_URL", "DRAGOMAN_LOCAL_KEY", "REDISCLI_AUTH"}
+"""Variables that one process sets for another: nobody else has any use for them."""
 
 EVERYBODYS = {"PATH", "HOME", "TERM", "NO_COLOR", "COLUMNS", "CI"}
 """Variables that are the system's."""

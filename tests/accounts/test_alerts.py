@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from dragoman.accounts.alerts import LAST_S, WATCH_S, Alert, Alerts
+from dragoman.accounts.alerts import LAST_S, WATCH_S, Alerts
 from dragoman.core.failure import Failure
-from dragoman.sinks import Alerted
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.audit import AuditRow
-from dragoman.store.budgets import BudgetRow, Claim, Share, Window
+from dragoman.store.budgets import Alert, BudgetRow, Claim, Share, Window
 from dragoman.store.sqlite import SqliteStore
 
 NOON, DAY = 1_795_262_400.0, 1_795_219_200
@@ -237,4 +236,4 @@ def test_a_store_that_is_away_is_told_once_and_looked_at_again(tmp_path: Path) -
 
 def test_sinks_are_told_all_that_an_alert_says() -> None:
     """The sinks' record has the same fields, so that one is made of the other."""
-    assert Alert.__struct_fields__ == Alerted.__struct_fields__
+    assert Alert.__struct_fields__ == Alert.__struct_fields__

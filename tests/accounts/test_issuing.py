@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from dragoman.accounts.issuing import LONGEST_S, Draft, Issuing
+from dragoman.accounts.issuing import LONGEST_S, Draft, Held, Issuing
 from dragoman.accounts.keys import KeySpec, digest, mint, well_formed
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.core.failure import Failure, Kind
 from dragoman.store.audit import AuditRow
+from dragoman.store.keys import KeyRow
 from dragoman.store.sqlite import SqliteStore
 
 PEPPER = b"p" * 32
@@ -299,5 +300,39 @@ def test_a_key_nobody_can_read_hides_no_other(tmp_path: Path) -> None:
         ):
             assert (await fails(work)).kind is Kind.CONFLICT
         assert (await stage.issuing.revoke("boss", "alice")).status(stage.wall) == "revoked"
+
+    play(tmp_path, scene)
+
+
+def test_no_change_undoes_another(tmp_path: Path) -> None:
+    """What somebody takes from a key while another one words his change stays taken; the log tells both."""
+
+    async def scene(stage: Scene) -> None:
+        issuing = stage.issuing
+        await issuing.create("boss", Draft(name="alice", role="admin"))
+        held = await issuing.show("alice")
+        drafts = [
+            Draft(name="alice", role="admin", terms=Terms(description="d")),
+            Draft(name="alice", role="member", terms=Terms(description="d")),
+        ]
+
+        def drafted(found: Held) -> Draft:
+            return drafts[found.row.role == "member"]
+
+        late = asyncio.Event()
+        change = stage.store.keys.change
+
+        async def slow(row: KeyRow, audit: AuditRow, *, was: KeyRow | None = None) -> bool:
+            if not late.is_set():
+                late.set()
+                demoted = msgspec.structs.replace(held.row, role="member")
+                assert await change(demoted, audit, was=held.row)
+            return await change(row, audit, was=was)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage.store.keys, "change", slow)
+            found = await issuing.amend("boss", "alice", drafted)
+        assert (found.row.role, found.terms.description) == ("member", "d")
+        assert [row.action for row in await stage.log()] == ["key.create", "key.change", "key.change"]
 
     play(tmp_path, scene)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import sqlite3
@@ -205,6 +206,32 @@ def test_what_could_not_be_booked_is_booked_late(tmp_path: Path, owner: Owner) -
         await store.close()
 
     asyncio.run(scene())
+
+
+def test_an_end_nobody_waits_for_fails_in_silence(tmp_path: Path, owner: Owner) -> None:
+    """The client has left and the store is away: that is booked late, and no task is complained of."""
+    heard: list[object] = []
+
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: heard.append(context))
+        path = tmp_path / "dragoman.db"
+        store = SqliteStore.open(path, StoreSpec(busy_timeout_s=0))
+        ledger = Ledger(store, owner)
+        end = replace(exchange("a", owner.id), state="cancelled", settled_at=2.0)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            waiting = loop.create_task(ledger.settle(end, []))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            assert await ledger.catch_up() == 1
+            other.execute("rollback")
+        assert await ledger.catch_up() == 0
+        await store.close()
+
+    asyncio.run(scene())
+    gc.collect()
+    assert heard == []
 
 
 def test_the_late_are_looked_after_until_the_end(tmp_path: Path, owner: Owner) -> None:

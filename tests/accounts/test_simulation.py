@@ -20,6 +20,7 @@ from dragoman.store.memory import LocalCounters
 from dragoman.store.sqlite import SqliteStore
 from dragoman.store.sqlite.budgets import grant
 from dragoman.store.sqlite.commit import Statement, Write
+from dragoman.store.sqlite.rows import SETTLE_EXCHANGE
 
 SEEDS = 20
 """Seeds that are run here; more of them with `python tests/accounts/simulation.py 1000`."""
@@ -129,7 +130,7 @@ def dropped(name: str) -> Sabotage:
 
 def ends_twice(_: World, patch: pytest.MonkeyPatch) -> None:
     """A row that has ended is ended again."""
-    whole = store_module.SETTLE_EXCHANGE
+    whole = SETTLE_EXCHANGE
     unguarded = Statement(whole.rank, whole.sql.partition(" where exchange.state")[0])
     patch.setattr(store_module, "SETTLE_EXCHANGE", unguarded)
 
@@ -207,7 +208,7 @@ def adds_up_nothing(_: World, patch: pytest.MonkeyPatch) -> None:
     def init(self: Any, rows: Any = (), act: Any = None) -> None:
         changed = []
         for statement, values in rows:
-            free = statement is store_module.SETTLE_EXCHANGE
+            free = statement is SETTLE_EXCHANGE
             changed.append((statement, (*values[:-1], 0) if free else values))
         whole(self, changed, act)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +79,19 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     parser, commands = build([name])
     assert list(commands) == [name]
     assert parser.format_help()
+
+
+def test_an_argument_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes that are no UTF-8 reach no store."""
+    assert main(["keys", "create", "a", "--description", "\udcff"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_terminal_that_cannot_show_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the letter's number."""
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii"))
+    environ = {"DRAGOMAN_DATA": str(tmp_path / "data")}
+    assert main(["teams", "put", "t", "--description", "\u00e9"], environ) == 0
+    sys.stdout.flush()
+    assert b"\\xe9" in shown.getvalue()

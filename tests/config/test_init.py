@@ -204,3 +204,16 @@ def test_a_shared_store_needs_a_shared_secret(tmp_path: Path) -> None:
     config = load({**environ, "DRAGOMAN_PEPPER": "x" * 40}, tmp_path)
     assert config.store.url == environ["DRAGOMAN_STORE_URL"]
     assert "somewhere" not in repr(config)
+
+
+@pytest.mark.parametrize(("section", "begins"), [("store", "postgresql://"), ("redis", "redis://")])
+def test_an_address_of_another_kind_is_refused_with_its_line(
+    tmp_path: Path, section: str, begins: str
+) -> None:
+    """It is told before anything is started, and what it holds is not repeated."""
+    (tmp_path / "dragoman.toml").write_text(f'[{section}]\nurl = "mysql://u:canary@host/x"\n')
+    with pytest.raises(ConfigError) as caught:
+        load({"DRAGOMAN_PEPPER": "p" * 40}, tmp_path)
+    assert f"dragoman.toml:2: {section}.url" in str(caught.value)
+    assert begins in str(caught.value)
+    assert "canary" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,15 +14,19 @@ from dragoman.accounts.keys import LOCAL
 from dragoman.accounts.limits import Limits, LimitSpec
 from dragoman.accounts.sizes import Sizes
 from dragoman.core.failure import Failure, Kind, invalid
+from dragoman.core.request import Message, Request, Text
+from dragoman.core.usage import Price
 from dragoman.dialects import Call, Reply
 from dragoman.dialects.catalog import DIALECTS
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.life import Exchange, Relayed, Services
 from dragoman.providers.catalog import catalog
-from dragoman.providers.prices import PriceList
+from dragoman.providers.prices import PriceList, Quote
 from dragoman.routing import Target
 from dragoman.sinks import Record
 from dragoman.store import AttemptRow, ExchangeRow
+
+FREELY = SimpleNamespace(find=lambda *_: Quote(Price(Decimal(1), Decimal(1)), "operator 1"))
 
 
 class Out:
@@ -180,3 +185,26 @@ def test_attempts_are_booked_as_they_open() -> None:
 def test_a_sane_id_of_the_client_is_taken(given: str, kept: str | None) -> None:
     """Anything else is not."""
     assert request_id(Call("GET", "/", {}, {"x-request-id": given})) == kept
+
+
+def test_who_leaves_before_anybody_is_asked_owes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows may have been written, and its budget asked; the provider has heard of none of it."""
+    ledger = Ledger()
+    ex = exchange(ledger, [])
+    ex.most = 1_000_000  # what was asked and never answered would be charged for what it read
+
+    async def leave(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(ledger, "open", leave)
+
+    async def play() -> None:
+        async with ending(ex, cast("Any", Out())):
+            ex.asked = Request("openai_chat", "m", (Message("user", (Text("hello"),)),), max_output=5)
+            ex.live = cast("Any", SimpleNamespace(prices=FREELY, catalog=catalog()))
+            await opened(ex, Target("p", "m"))
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(play())
+    [row] = ledger.settled
+    assert (row.state, row.attempts, row.meters.cost_micros) == ("cancelled", 1, 0)

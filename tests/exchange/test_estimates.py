@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dragoman.core.extras import Extras
 from dragoman.core.request import (
+    Format,
     Media,
     Message,
     Opaque,
@@ -14,7 +16,7 @@ from dragoman.core.request import (
     ToolResult,
 )
 from dragoman.core.tasks import Embed, Rerank, Tokens
-from dragoman.exchange.estimates import tokens_in
+from dragoman.exchange.estimates import IMAGE, reckoned, tokens_in
 from dragoman.providers.tokens import count
 
 MODEL = "gpt-4o"
@@ -48,3 +50,19 @@ def test_every_document_is_read_with_the_query() -> None:
     asked = Rerank("d", MODEL, "what is it", ("one thing", "another thing"))
     documents, query = count(MODEL, "one thing\nanother thing")[0], count(MODEL, "what is it")[0]
     assert tokens_in(asked, MODEL)[0] == documents + 2 * query
+
+
+def test_what_stands_beside_the_conversation_is_reckoned_with() -> None:
+    """A schema the answer is held to, and fields nobody here knows, may be read by the model too."""
+    asked = Request("d", MODEL, (Message("user", (Text("ab"),)),))
+    bare, long = reckoned(asked, MODEL), {"description": "word " * 1_000}
+    held = Request("d", MODEL, asked.messages, format=Format("json_schema", schema=long))
+    assert reckoned(held, MODEL) > bare + 1_000
+    unknown = Request("d", MODEL, asked.messages, extras=Extras("d", {"context": long}))
+    assert reckoned(unknown, MODEL) > bare + 1_000
+
+
+def test_a_picture_to_embed_is_reckoned_with() -> None:
+    """It has no words, and is charged all the same."""
+    asked = Embed("d", MODEL, ((Text("ab"), Media("image", "base64", "AAAA")),))
+    assert reckoned(asked, MODEL) == tokens_in(asked, MODEL)[0] + IMAGE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dragoman.accounts.estimate import Rates
 from dragoman.core.events import Append, Close, Event, Open, Stop
 from dragoman.core.request import Text, Thinking, ToolCall
-from dragoman.exchange.hold import AHEAD, LEAST, SLACK, Hold, Written, text_of
+from dragoman.exchange.hold import AHEAD, BLIND, LEAST, SLACK, Hold, Written, text_of
 from dragoman.providers.tokens import count
 from dragoman.store.budgets import Share
 
@@ -25,11 +25,27 @@ def share(cap: int | None) -> Share:
 
 
 def aimed(
-    *, bound: int | None = None, expected: int = 100, read: int = 5, before: int = 0, most: int | None = None
+    *,
+    bound: int | None = None,
+    expected: int = 100,
+    read: int = 5,
+    before: int = 0,
+    most: int | None = None,
+    hidden: bool = False,
+    least: int = LEAST,
 ) -> Hold:
     """Return the hold of an attempt that begins."""
     hold = Hold((share(1_000_000),), most)
-    hold.aim(RATES, model="m", before=before, read=read, bound=bound, expected=expected)
+    hold.aim(
+        RATES,
+        model="m",
+        before=before,
+        read=read,
+        bound=bound,
+        expected=expected,
+        hidden=hidden,
+        least=least,
+    )
     return hold
 
 
@@ -138,6 +154,42 @@ def test_a_growing_text_has_as_many_tokens_as_the_whole() -> None:
     whole, _ = count("llama", "".join(words))
     assert whole <= written.tokens <= whole * 1.02
     assert sum(count("llama", word)[0] for word in words) > whole
+
+
+@pytest.mark.parametrize("text", ["word ", "\u1200\u1201", "\U0001f600", "}]);\n\t", "\ud800"])
+def test_without_counting_it_is_never_taken_for_too_few(text: str) -> None:
+    """Whatever is written, in whatever pieces, there are no more tokens than it says at most."""
+    written = Written("claude")
+    for _ in range(300):
+        written = written.with_(text)
+        assert written.most >= count("claude", written._tail)[0] + written._tokens
+    assert written.tokens == written.most
+
+
+def test_what_is_not_seen_is_held_from_the_beginning() -> None:
+    """All that an answer may have; where nobody says how much that is, it is told the provider."""
+    hold = aimed(bound=5_000, hidden=True)
+    assert (hold.allowed, hold.told) == (5_000, False)
+    hold = aimed(hidden=True)
+    assert (hold.allowed, hold.bound, hold.told) == (BLIND, BLIND, True)
+
+
+def test_who_holds_what_is_not_seen_leaves_half_to_others() -> None:
+    """But no less than such an answer usually takes, and only who holds more than that."""
+    hold = aimed(bound=5_000, hidden=True)
+    assert hold.share(50 + 400_000)
+    assert (hold.allowed, hold.told) == (1_999, True)
+    assert hold.share(50 + 15_000)
+    assert hold.allowed == 100
+    assert not hold.share(50 + 15_000)
+    assert not aimed(bound=5_000).share(1_000_000)
+
+
+def test_an_answer_may_have_to_begin_with_a_long_thought() -> None:
+    """Where there is no money for that there is none for the answer."""
+    hold = aimed(expected=5_000, least=1_000)
+    assert hold.least().micros == 50 + 100_000
+    assert not hold.narrow(50 + 99_999)
 
 
 def test_an_estimate_is_no_more_than_what_was_held() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -221,7 +221,8 @@ def test_a_tier_that_does_not_fit_the_budget_is_cut_in_time(tmp_path: Path) -> N
             assert (got.status, reason(got)) == (200, "length")
             [row] = await gate.rows(1)
             [window] = await windows(gate)
-            assert 40_000 < window.spent_micros == row.meters.cost_micros <= 60_000
+            assert window.spent_micros == row.meters.cost_micros
+            assert 40_000 < window.spent_micros <= 60_000
 
     asyncio.run(play())
 
@@ -234,22 +235,21 @@ def test_who_asks_for_no_tier_is_not_served_a_dear_one(tmp_path: Path) -> None:
             budget = {"cap_micros": 10_000_000, "hard": bool(hard)}
             await priced(gate, budget, priority={"input": "20", "output": "200"})
             assert (await say(gate, model=RESPONSES)).status == 200
-            return sim.journal.entries[-1].as_json()["body"].get("service_tier")
+            return cast("Any", sim.journal.entries[-1].body).get("service_tier")
 
     assert asyncio.run(play(1)) == "default"
     assert asyncio.run(play(0)) is None
 
 
 def test_a_tier_nobody_has_a_price_of_is_refused_under_a_budget(tmp_path: Path) -> None:
-    """A soft budget counts it as unknown; where it never arrives, it does not matter."""
+    """A soft budget counts it as unknown; what never arrives, or the provider may choose, is served."""
 
-    async def play(hard: int, model: str) -> tuple[Answer, int | None]:
-        folder = tmp_path / f"{hard}{model[:9]}"
+    async def play(hard: int, model: str, *, tier: str = "priority") -> tuple[Answer, int | None]:
+        folder = tmp_path / f"{hard}{tier}{model[:9]}"
         async with Simulator(plot(tokens=20)) as sim, house(folder, sim.url) as gate:
             await priced(gate, {"cap_micros": 10_000_000, "hard": bool(hard)})
-            got = await say(gate, model=model, service_tier="priority")
-            row = (await gate.rows(1))[0] if got.status == 200 else None
-            return got, row and row.meters.cost_micros
+            got = await say(gate, model=model, service_tier=tier)
+            return got, (await gate.rows(1))[0].meters.cost_micros if got.status == 200 else None
 
     got, _ = asyncio.run(play(1, RESPONSES))
     assert (got.status, got.json["error"]["code"]) == (403, "price_unknown")
@@ -257,6 +257,8 @@ def test_a_tier_nobody_has_a_price_of_is_refused_under_a_budget(tmp_path: Path) 
     got, cost = asyncio.run(play(0, RESPONSES))
     assert (got.status, cost) == (200, None)
     got, cost = asyncio.run(play(1, "sim-anthropic/m"))
+    assert (got.status, cost) == (200, 2_020)
+    got, cost = asyncio.run(play(1, RESPONSES, tier="auto"))
     assert (got.status, cost) == (200, 2_020)
 
 
@@ -477,5 +479,133 @@ def test_tokens_are_held_and_given_back(tmp_path: Path) -> None:
             await gate.rows(1)
             second = await say(gate, max_tokens=5)
             assert 10_000 - 60 < int(second.headers["x-ratelimit-remaining-tokens"]) < 10_000 - 22
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_left_is_shared_by_all_candidates(tmp_path: Path, *, stream: bool) -> None:
+    """Each is told its part of it: a provider's limit is one for each answer."""
+
+    async def play() -> None:
+        async with Simulator(plot(tokens=40)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 10_000})
+            assert (await say(gate, n=4, stream=stream)).status == 200
+            [row] = await gate.rows(1)
+            assert row.stop == "length"
+            assert not row.meters.estimated
+            [window] = await windows(gate)
+            assert 5_000 < window.spent_micros <= 10_000
+
+    asyncio.run(play())
+
+
+def test_what_a_model_thinks_unseen_is_held_from_the_beginning(tmp_path: Path) -> None:
+    """Where less is left than all it may write, the provider is told how much it is to write."""
+
+    async def play() -> None:
+        async with Simulator(plot(tokens=20)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 1_000_000})
+            assert (await say(gate, reasoning_effort="low")).status == 200
+            [entry] = sim.journal.entries
+            assert 4_000 < cast("Any", entry.body)["max_tokens"] < 5_000
+            await gate.rows(1)
+            [window] = await windows(gate)
+            assert window.held_micros == 0
+
+    asyncio.run(play())
+
+
+def test_a_thought_that_is_ordered_must_be_paid_for(tmp_path: Path) -> None:
+    """Anthropic refuses a limit below it: that would be told as a fault of the client's."""
+
+    async def play() -> None:
+        async with Simulator(plot(tokens=20)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 30_000})
+            body = message(max_tokens=20_000, thinking={"type": "enabled", "budget_tokens": 10_000})
+            got = await ask(gate.port, post("/v1/messages", body))
+            assert (got.status, len(sim.journal)) == (402, 0)
+
+    asyncio.run(play())
+
+
+def test_paying_a_lot_for_one_request_tells_the_provider_nothing(tmp_path: Path) -> None:
+    """A limit beyond what a model can write is refused by its provider."""
+
+    async def play() -> None:
+        async with Simulator(plot(tokens=20)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate)
+            got = await say(gate, headers={"x-dragoman-max-cost": "1000"})
+            assert got.status == 200
+            [entry] = sim.journal.entries
+            assert "max_tokens" not in cast("Any", entry.body)
+
+    asyncio.run(play())
+
+
+def test_what_an_earlier_target_may_have_charged_stays_booked(tmp_path: Path) -> None:
+    """It read the question and broke off; that the next is free takes nothing of it back."""
+    (tmp_path / "dragoman.toml").write_text('[routes.r]\ntargets = ["sim-openai_chat/a", "sim-ollama/b"]\n')
+    breaks = {"match": {"model": "a"}, "then": {"faults": [{"kind": "close", "at_frame": 0}]}}
+
+    async def play() -> None:
+        async with Simulator(plot(breaks)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 1_000_000})
+            free = PriceRow(
+                provider="sim-ollama",
+                model="*",
+                since=1.0,
+                price=b'{"input":"0","output":"0"}',
+                created_at=1.0,
+            )
+            await gate.gateway.store.prices.put(free, AUDIT)
+            await gate.gateway.directory.refresh()
+            assert (await say(gate, "hello " * 100, model="r")).status == 200
+            [row] = await gate.rows(1)
+            first, second = await gate.attempts(row)
+            assert (first.state, second.meters.cost_micros) == ("failed", 0)
+            assert first.meters.cost_micros == row.meters.cost_micros == first.meters.input * 10 > 1_000
+            [window] = await windows(gate)
+            assert (window.spent_micros, window.held_micros) == (row.meters.cost_micros, 0)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("name", ["openai_chat", "gemini", "ollama"])
+def test_what_comes_at_once_and_is_too_much_is_charged_all_the_same(
+    tmp_path: Path, name: str, *, stream: bool
+) -> None:
+    """A call nobody can pay for is not told without its arguments; what it cost is spent up to the cap."""
+    call = [{"name": "f", "arguments": {"a": "word " * 3_000}}]
+
+    async def play() -> None:
+        script = plot(call=call, tool_calls="always", chunk_size=100_000)
+        async with Simulator(script) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 150_000})
+            tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+            got = await say(gate, model=f"sim-{name}/m", tools=[tool], stream=stream)
+            assert (got.status, reason(got)) == (200, "length")
+            assert b"tool_calls" not in got.body
+            [row] = await gate.rows(1)
+            assert row.meters.estimated
+            [window] = await windows(gate)
+            assert 140_000 < window.spent_micros <= 150_000
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_has_its_answer_may_ask_again_at_once(tmp_path: Path, *, stream: bool) -> None:
+    """With one place, and money for one: both are there by the time the next request wants them."""
+    (tmp_path / "dragoman.toml").write_text("[limits]\nparallel = 1\n")
+    broken = {"match": {"contains": "broken"}, "then": {"error": {"status": 400}}}
+
+    async def play() -> None:
+        async with Simulator(plot(broken, tokens=5)) as sim, house(tmp_path, sim.url) as gate:
+            await priced(gate, {"cap_micros": 60_000})
+            asked = ["hello", "broken", "hello"] * 8
+            got = [(await say(gate, text, max_tokens=400, stream=stream)).status for text in asked]
+            assert got == [200, 400, 200] * 8
 
     asyncio.run(play())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from pathlib import Path
 
 import pytest
 from tests.house import ask, chat, house, message, post
 
+from dragoman.accounts.issuing import Draft
 from dragoman.simulator import Simulator
 
 
@@ -135,3 +137,17 @@ def test_a_sink_in_trouble_is_told_of_in_a_line(tmp_path: Path, caplog: pytest.L
     [told] = [record for record in caplog.records if "log of prompts" in record.message]
     assert "File exists" in told.message
     assert told.exc_info is None
+
+
+def test_one_name_for_two_keys_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A key of the configuration that is called as one in the store shares its requests and budgets."""
+
+    async def play() -> None:
+        async with house(tmp_path) as gate:
+            issuing = gate.gateway.directory.issuing(secrets.token_bytes)
+            await issuing.create("boss", Draft(name="key-1"))
+        assert "key-1" not in caplog.text
+        async with house(tmp_path, API_KEYS="a"):
+            assert "key-1" in caplog.text
+
+    asyncio.run(play())

@@ -205,3 +205,11 @@ def test_weights_are_complete() -> None:
     assert {*ASCII, *(kind for _, kind in tokens.BEYOND)} <= WEIGHTS.keys()
     assert {kind for kind, row in WEIGHTS.items() if min(row) < 0} == {"english", "pair"}
     assert list(tokens.STARTS) == sorted(tokens.STARTS)
+
+
+def test_no_long_text_is_cheap_just_where_it_is_looked_at() -> None:
+    """One whose cheap places are where slices began when they were evenly spaced is counted as dear."""
+    step, size = 20_000, WHOLE // SLICES
+    text = ("a" * size + "\u1200" * (step - size)) * SLICES
+    parts = sum(count("x", text[at : at + WHOLE])[0] for at in range(0, len(text), WHOLE))
+    assert count("x", text)[0] == pytest.approx(parts, rel=0.15)

@@ -118,7 +118,7 @@ class Waiting:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_what_came_and_was_not_told_is_still_there(name: str) -> None:
-    """Whoever leaves a stream, all that had come of it counts: with the end, also what the provider counted."""
+    """Whoever leaves a stream, all that had come of it counts; with its end, what the provider counted."""
     dialect = DIALECTS[name]
     request = Request(name, "m", (Message("user", (Text("hi"),)),), stream=True, stream_usage=True)
     parts = (Text("one two three four"),)

@@ -86,10 +86,11 @@ TIERED = {
     "responses: priority": Example(
         "openai-responses/gpt-5.4", THOUGHT, 35_811, beside={"service_tier": "priority"}
     ),
-    # OpenAI's prices of tiers are not Azure's: what is dearer is unknown, what is cheaper at most the standard
+    # OpenAI's tiers are not Azure's: what is dearer is unknown, what is cheaper costs the standard at most
     "azure: priority": Example("azure/gpt-5.4-mini", SHORT, None, "", beside={"service_tier": "priority"}),
     "azure: flex": Example("azure/gpt-5.4-mini", SHORT, 1200, beside={"service_tier": "flex"}),
-    # platform.claude.com/docs/en/build-with-claude/fast-mode: 50 x 8 + 1000 x 0.4 + 100 x 10 + 100 x 16 + 10 x 40
+    # platform.claude.com/docs/en/build-with-claude/fast-mode, twice all of it:
+    # 50 x 8 + 1000 x 0.4 + 100 x 10 + 100 x 16 + 10 x 40
     "anthropic: fast": Example(
         "anthropic/claude-opus-5-5", {**BOTH, "service_tier": "standard", "speed": "fast"}, 3800
     ),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from tests.house import ask, get, house
+from tests.servers import redis_server
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.dialects.catalog import DIALECTS
@@ -47,5 +49,25 @@ def test_not_ready_while_the_store_is_away_or_the_gateway_drains(tmp_path: Path)
             got = await ask(gate.port, get("/health/ready"))
             assert (got.status, got.json["missing"]) == (503, ["the gateway is shutting down"])
             assert (await ask(gate.port, get("/health/live"))).status == 200
+
+    asyncio.run(play())
+
+
+def test_health_tells_of_redis(tmp_path: Path) -> None:
+    """That it is there, or what is wrong; the gateway is ready all the same, and says nothing without one."""
+
+    async def play() -> None:
+        with redis_server(tmp_path) as redis:
+            async with house(tmp_path, DRAGOMAN_REDIS_URL=redis.url) as gate:
+                assert (await ask(gate.port, get("/v1/health"))).json["redis"] == "up"
+                redis.kill()
+                while (await ask(gate.port, get("/v1/health"))).json["redis"] == "up":
+                    with suppress(Failure):
+                        await gate.gateway.sharing._link.ask("PING")
+                assert "Redis" in (await ask(gate.port, get("/v1/health"))).json["redis"]
+                assert (await ask(gate.port, get("/health/ready"))).status == 200
+                redis.start()
+        async with house(tmp_path) as gate:
+            assert "redis" not in (await ask(gate.port, get("/v1/health"))).json
 
     asyncio.run(play())

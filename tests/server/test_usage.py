@@ -12,7 +12,7 @@ from tests.house import Answer, House, ask, chat, get, house, post
 
 from dragoman.accounts.keys import Account, digest
 from dragoman.simulator import Behaviour, Fault, Script, Simulator
-from dragoman.sinks import Rated, Record
+from dragoman.sinks import Rated, Telling
 from dragoman.store import ExchangeRow, Meters
 
 ONE, TWO = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
@@ -26,9 +26,9 @@ class Listener:
     name = "listener"
 
     def __init__(self) -> None:
-        self.told: list[Record | Rated] = []
+        self.told: list[Telling] = []
 
-    def emit(self, record: Record | Rated) -> None:
+    def emit(self, record: Telling) -> None:
         """Keep one record."""
         self.told.append(record)
 
@@ -183,6 +183,7 @@ def test_an_exchange_is_told_whole(tmp_path: Path) -> None:
             "failure": None,
             "message": None,
             "cost_usd": None,
+            "tier": None,
         }
         assert shown == {
             "id": name,

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from dragoman.sinks import Alerted, Rated, Record, Sink
+from dragoman.sinks import Rated, Record, Sink
 from dragoman.store import ExchangeRow, Meters
+from dragoman.store.budgets import Alert
 
 AT = 1_764_000_000.123
 GUARD_S = 60
 
 RATED = Rated("req_7", "alice", "m", 4, "good", AT)
-ALERTED = Alerted(
+ALERTED = Alert(
     budget="research",
     scope="team",
     subject="red",

@@ -14,12 +14,10 @@ import logging
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Sequence
 
-import msgspec
-
 from dragoman.accounts.budgets import about, money
 from dragoman.accounts.windows import window
 from dragoman.core.failure import Failure
-from dragoman.store.budgets import EACH, AlertRow, BudgetRow, Budgets, Share, Window
+from dragoman.store.budgets import EACH, Alert, AlertRow, BudgetRow, Budgets, Share, Window
 
 WATCH_S = 1.0
 """Seconds between two looks."""
@@ -28,34 +26,6 @@ LAST_S = 10.0
 """Seconds for which a window is looked at once it is over: what was asked in it may end in them."""
 
 log = logging.getLogger("dragoman")
-
-
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """A share of a budget is spent.
-
-    Attributes:
-        budget: Its name.
-        scope: Whose spending it counts: ``all``, ``key``, ``team``, ``user`` or ``model``.
-        subject: The name of that one; "" of all.
-        hard: Whether it refuses what would go beyond, or only tells.
-        percent: The share, of its cap.
-        spent_micros: What is spent, in micro-dollars.
-        cap_micros: What may be.
-        began_at: When this window began, in Unix seconds.
-        ends_at: When the next begins; None: never.
-        told_at: Unix seconds.
-    """
-
-    budget: str
-    scope: str
-    subject: str
-    hard: bool
-    percent: int
-    spent_micros: int
-    cap_micros: int
-    began_at: int
-    ends_at: int | None
-    told_at: float
 
 
 class Alerts:

@@ -35,6 +35,9 @@ OVERLAP_S = 86_400.0
 LONGEST_S = 366 * 86_400.0
 """How long it may."""
 
+TRIES = 20
+"""How often a change is tried while others change the same key."""
+
 MOST_WORDS = 1000
 """Letters of a description, entries of a list."""
 
@@ -148,12 +151,28 @@ class Issuing:
         return Held(row, draft.terms, (_faceless(kept),)), secret
 
     async def change(self, actor: str, draft: Draft, *, confirm: str = "") -> Held:
-        """Replace what a key may do; return it as it is now.
+        """Replace what a key may do; return it as it is now. Raises as :meth:`amend`."""
+        return await self.amend(actor, draft.name, lambda _: draft, confirm=confirm)
+
+    async def amend(
+        self, actor: str, name: str, drafted: Callable[[Held], Draft], *, confirm: str = ""
+    ) -> Held:
+        """Make of a key what `drafted` makes of it as it is; return it as it is now.
+
+        Where somebody else changes it at that moment, it is drafted anew: no change undoes another one.
 
         Raises:
             Failure: INVALID; NOT_FOUND; CONFLICT, the key is revoked, or stands in the configuration.
         """
-        held = await self._changeable(draft.name)
+        for _ in range(TRIES):
+            held = await self._changeable(name)
+            if await self._change(actor, held, drafted(held), confirm=confirm):
+                await self._tell()
+                return await self.show(name)
+        raise _conflict("this key is being changed by others; ask again", "name")
+
+    async def _change(self, actor: str, held: Held, draft: Draft, *, confirm: str) -> bool:
+        """Change a key; return False where it is no longer as it was."""
         await self._check(draft, past=held.row.expires_at)
         if draft.role != "admin" or draft.expires_at != held.row.expires_at:
             _confirm(actor, draft.name, confirm, doing="change its role or end")
@@ -168,10 +187,7 @@ class Issuing:
         audit = _entry(
             self._now(), actor, "key.change", draft.name, {"was": _told(held.row), "is": _told(row)}
         )
-        if not await self._store.keys.change(row, audit):
-            raise _none("key")
-        await self._tell()
-        return await self.show(draft.name)
+        return await self._store.keys.change(row, audit, was=held.row)
 
     async def rotate(self, actor: str, name: str, *, overlap_s: float = OVERLAP_S) -> tuple[Held, str]:
         """Give a key a new secret, and return it; the old ones hold for `overlap_s` more seconds.

@@ -186,7 +186,7 @@ class Ledger:
         """
         task = get_running_loop().create_task(self._settle(exchange, attempts))
         self._ends.add(task)
-        task.add_done_callback(self._ends.discard)
+        task.add_done_callback(self._ended)
         await shield(task)
 
     async def catch_up(self) -> int:
@@ -229,6 +229,12 @@ class Ledger:
             await self._pause(SWEEP_S)
             with suppress(Failure):
                 await self.sweep()
+
+    def _ended(self, task: Task[None]) -> None:
+        """Let go of an end: whoever waited for it may have left, and what failed is booked late anyway."""
+        self._ends.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         self._open.pop(exchange.id, None)

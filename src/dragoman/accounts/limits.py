@@ -209,6 +209,11 @@ class Limits:
             await self._adjust(stay, _times(own, tokens=min(tokens - stay.tokens, 0)))
             stay.tokens, stay.aimed, stay.hits = tokens, tokens, 1
 
+    async def leave(self, stay: Stay) -> None:
+        """Give a request's places to others; what it has used is settled later."""
+        await self._leave(stay, (*stay.rules, *stay.aim))
+        stay.inside = False
+
     async def settle(self, stay: Stay, tokens: int | None) -> None:
         """Let the tokens a request came to take the place of the estimate, and leave; once.
 

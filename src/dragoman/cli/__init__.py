@@ -18,6 +18,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Protocol, cast
 
 from dragoman import __version__
@@ -62,6 +63,12 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run one command; return the process's exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter is no fault
+    if any(0xD800 <= ord(letter) < 0xE000 for word in words for letter in word):
+        note("dragoman: an argument is no text in this terminal's encoding")
+        return 2
     chosen = words[0] if words and words[0] in COMMANDS else None
     parser, commands = build([chosen] if chosen else [])
     try:

@@ -111,6 +111,8 @@ def verify(folder: Folder) -> int:
         parts = folder.parts()
     except Failure as failure:
         raise Trouble(failure.message) from failure
+    if not parts:
+        note(f"there is no archive in {folder.path}")
     wrong = [words for part in parts for words in folder.check(part)]
     for words in wrong:
         say(words)

@@ -118,7 +118,10 @@ def _keys(config: Config) -> Finding:
         named = ", ".join(f"{key.name} ({masked(key.value)})" for key in config.keys)
         return Finding("ok", "keys", named)
     return Finding(
-        "--", "keys", "none: everyone on this machine is served, nobody else", "set API_KEYS to ask for them"
+        "--",
+        "keys",
+        "none is configured: without one in the store, everyone on this machine is served, nobody else",
+        "set API_KEYS, or `dragoman keys create NAME`",
     )
 
 

@@ -122,7 +122,7 @@ def drafted(arguments: argparse.Namespace, held: Held | None) -> Draft:
 
 
 async def _changed(issuing: Issuing, arguments: argparse.Namespace) -> Held:
-    return await issuing.change(ACTOR, drafted(arguments, await issuing.show(arguments.name)))
+    return await issuing.amend(ACTOR, arguments.name, lambda held: drafted(arguments, held))
 
 
 def _given(word: str | None, old: str) -> str:

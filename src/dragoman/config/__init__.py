@@ -180,6 +180,14 @@ def load(environ: Mapping[str, str], cwd: Path) -> Config:
             f"listening on {server.host} lets other machines in, and no key is configured",
             "set API_KEYS, or listen on 127.0.0.1",
         )
+    for section, url, begins in (
+        ("store", store.url, ("postgresql://", "postgres://")),
+        ("redis", redis.url, ("redis://", "rediss://", "unix://")),
+    ):
+        if url and not url.startswith(begins):
+            found = find(sources, section, "url")
+            where = found.where if found else f"{section}.url"
+            sources.refuse(where, f"{section}.url does not begin with {begins[0]}", f"write {begins[0]}host")
     if store.url and not general.pepper:
         found = find(sources, "store", "url")
         sources.refuse(

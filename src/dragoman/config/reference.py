@@ -108,10 +108,12 @@ def _tables() -> Iterator[Setting]:
     for name, kind, default, doc in _fields(KeySpec):
         if name != "name":
             yield Setting(f"keys.NAME.{name}", (variable("keys"),), wanted(kind), default, doc)
-    for table, spec in (
+    bounds: tuple[tuple[str, type[msgspec.Struct]], ...] = (
         ("budgets", BudgetSpec),
-        *((f"{of}_limits", LimitTerms) for of in ("model", "provider")),
-    ):
+        ("model_limits", LimitTerms),
+        ("provider_limits", LimitTerms),
+    )
+    for table, spec in bounds:
         for name, kind, default, doc in _fields(spec):
             yield Setting(f"{table}.NAME.{name}", (variable(table),), wanted(kind), default, doc)
     code = "A dialect of your own, `package.module:ATTRIBUTE`; see adding-a-dialect.md."

@@ -31,7 +31,7 @@ from dragoman.exchange.desk import ExchangeDesk, door_of, pinned
 from dragoman.exchange.early import begin_early
 from dragoman.exchange.ending import ending, opened, request_id
 from dragoman.exchange.estimates import tokens_in
-from dragoman.exchange.holding import covered, enter, streamed
+from dragoman.exchange.holding import covered, enter, leave, streamed
 from dragoman.exchange.life import Attempt, Exchange, Out, Services, Snapshot
 from dragoman.exchange.recording import keep, recalled
 from dragoman.exchange.tasks import read, retell, tell
@@ -189,6 +189,7 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
     if not isinstance(request, Request):
         reply = retell(ex, attempt, request)
         ex.losses.update(dict.fromkeys(reply.losses))
+        await leave(ex)
         await out.reply(reply, ex.headers())
         return
     if not request.stream:
@@ -198,6 +199,7 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
         reply = await ex.turn.reply(reply) if ex.turn else reply
         ex.losses.update(dict.fromkeys(reply.losses))
         keep(ex)
+        await leave(ex)
         await out.reply(reply, ex.headers())
         return
     writer = ex.door.writer(request)
@@ -211,6 +213,7 @@ async def _deliver(ex: Exchange, request: Asked, attempt: Attempt, out: Out) -> 
             frames = await ex.turn.frames(frames, writer.losses) if ex.turn else frames
             if attempt.folder.ended:
                 keep(ex)  # before the end leaves: who asks again at once is told again
+                await leave(ex)
             if frames:
                 await out.send(b"".join(map(encode, frames)))
             batch = await _next(ex, attempt)

@@ -111,7 +111,12 @@ def cost_so_far(ex: Exchange) -> int | None:
 
 
 def spent_before(ex: Exchange) -> int:
-    """Return what the attempts before the present one have cost, as far as anybody knows."""
+    """Return what the attempts before the present one have cost, as far as anybody knows; for good.
+
+    What was held for them, which bounds an estimate, is forgotten as the next one is paid for.
+    """
+    for attempt in ex.attempts[:-1]:
+        attempt.priced = _priced(ex, attempt)
     return sum(_meters(ex, attempt).cost_micros or 0 for attempt in ex.attempts[:-1])
 
 
@@ -147,6 +152,8 @@ def _meters(ex: Exchange, attempt: Attempt) -> Meters:
 
 def _priced(ex: Exchange, attempt: Attempt) -> tuple[Meters, str]:
     """Return what one attempt consumed, what that costs, and by whose price; "" by nobody's."""
+    if attempt.priced is not None:
+        return attempt.priced
     if not attempt.folder.begun:
         if _unasked(attempt.failure) or ex.task == "count":
             return NOTHING, ""

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.dialects import Call
-from dragoman.exchange.booking import attempt_row, exchange_row, record
+from dragoman.exchange.booking import NOTHING, attempt_row, exchange_row, record
 from dragoman.exchange.early import fail_begun
-from dragoman.exchange.holding import book, let_go
+from dragoman.exchange.holding import book, leave, let_go
 from dragoman.exchange.life import Attempt, Exchange, Out
 from dragoman.routing import Target
 from dragoman.store import ExchangeRow
@@ -37,6 +37,7 @@ async def ending(ex: Exchange, out: Out) -> AsyncIterator[None]:
         ex.state = "failed" if ex.failure else "settled"
     except Failure as failure:
         ex.failure, ex.state = failure, "failed"
+        await leave(ex)
         if out.begun:
             await fail_begun(ex, failure, out)
         else:
@@ -72,6 +73,9 @@ async def opened(ex: Exchange, target: Target) -> Attempt:
             attempt.failure = failure  # it may have been written all the same: its end is booked like any
         else:
             ex.attempts.remove(attempt)
+        raise
+    except CancelledError:
+        attempt.priced = NOTHING, ""  # whoever left while it was written down was never asked for
         raise
     return attempt
 

@@ -49,8 +49,14 @@ def tokens_in(asked: Asked, model: str) -> tuple[int, How]:
 def reckoned(asked: Asked, model: str) -> int:
     """Return about how many tokens a request is read as, with what is around and beside its words."""
     read = tokens_in(asked, model)[0]
+    if isinstance(asked, Embed):
+        return read + sum(_seen(one) for piece in asked.inputs for one in piece if isinstance(one, Media))
     if not isinstance(asked, Request):
         return read
+    # What an answer is to look like is told the model too, and so may be what nobody here knows.
+    beside = [asked.format.schema if asked.format is not None else None]
+    beside += [asked.extras.rest if asked.extras is not None else None]
+    read += sum(count(model, msgspec.json.encode(one).decode())[0] for one in beside if one)
     parts = [part for message in asked.messages for part in message.parts]
     inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
     media = sum(_seen(part) for part in (*parts, *inner) if isinstance(part, Media))

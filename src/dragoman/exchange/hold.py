@@ -25,6 +25,9 @@ AHEAD = 16
 LEAST = 16
 """Tokens of an answer that there must be money for, or it is not begun."""
 
+BLIND = 16_384
+"""Tokens an answer may have that is not seen as it comes, where nobody says how many it may have."""
+
 SLACK = 2
 """How many times too large our count of an answer may be that its provider is to stop by its own."""
 
@@ -34,16 +37,23 @@ STEP = 256
 BLOCK = 2048
 """Characters that are counted at once: all of a long answer for each of its words would take too long."""
 
+DENSEST = 4
+"""Tokens a character has at most: a token has a byte at least, and a character four at most."""
+
 FREE = Rates(Decimal(0), Decimal(0))
 
 
 class Written:
-    """How many tokens a growing text has: as many as the whole, not as its pieces by themselves."""
+    """How many tokens a growing text has: as many as the whole, not as its pieces by themselves.
 
-    __slots__ = ("_model", "_tail", "_tokens", "tokens")
+    Attributes:
+        most: No fewer than that, without counting; close to it only where they were counted just before.
+    """
+
+    __slots__ = ("_model", "_tail", "_tokens", "most")
 
     def __init__(self, model: str) -> None:
-        self.tokens = 0
+        self.most = 0
         self._model = model
         self._tokens = 0
         self._tail = ""
@@ -51,12 +61,17 @@ class Written:
     def with_(self, text: str) -> Written:
         """Return it with more text."""
         more = Written(self._model)
+        more.most = self.most + DENSEST * len(text)
         more._tokens, more._tail = self._tokens, self._tail + text
-        last = count(self._model, more._tail)[0]
-        more.tokens = more._tokens + last
         if len(more._tail) >= BLOCK:
             more._tokens, more._tail = more.tokens, ""
         return more
+
+    @property
+    def tokens(self) -> int:
+        """Count them."""
+        self.most = self._tokens + count(self._model, self._tail)[0]
+        return self.most
 
 
 class Hold:
@@ -91,6 +106,8 @@ class Hold:
         self._rates = FREE
         self._before = 0
         self._step = STEP
+        self._usual = 0
+        self._least = LEAST
 
     @property
     def hard(self) -> bool:
@@ -98,7 +115,16 @@ class Hold:
         return self.most is not None or any(share.cap_micros is not None for share in self.shares)
 
     def aim(
-        self, rates: Rates, *, model: str, before: int, read: int, bound: int | None, expected: int
+        self,
+        rates: Rates,
+        *,
+        model: str,
+        before: int,
+        read: int,
+        bound: int | None,
+        expected: int,
+        hidden: bool = False,
+        least: int = LEAST,
     ) -> None:
         """Begin an attempt.
 
@@ -109,13 +135,28 @@ class Hold:
             read: Tokens of its input, at most.
             bound: Tokens the client, or the model, allows its answer.
             expected: Tokens such an answer usually has, at most.
+            hidden: What it writes is not all seen as it comes: all it may write is held from the beginning.
+            least: Tokens that there must be money for, or it is not begun.
         """
         self._rates, self._before = rates, before
         self.read, self.bound, self.told = read, bound, False
         self._step = max(STEP, expected // 2)
         self.written = Written(model)
         self.parts, self.choices = {}, set()
-        self.allowed = expected if bound is None else min(expected, bound)
+        self.allowed = self._usual = expected if bound is None else min(expected, bound)
+        self._least = least
+        if hidden and bound is None:
+            self.bound, self.told = max(expected, BLIND), True
+        if hidden and self.bound is not None:
+            self.allowed = self.bound
+
+    def share(self, free: int) -> bool:
+        """Make do with half of `free` micro-dollars, or what such an answer usually takes; as :meth:`narrow`.
+
+        Only where more is held than that: because nobody sees how much is written, not because it will be.
+        """
+        usual = self.claim(self._usual).micros
+        return self.allowed > self._usual and self.narrow(min(free, max(free // 2, usual)))
 
     def narrow(self, room: int) -> bool:
         """Make do with `room` micro-dollars in all; return whether that pays for any answer."""
@@ -129,7 +170,7 @@ class Hold:
 
     def least(self) -> Claim:
         """Return the smallest claim with which an answer would be begun."""
-        return self.claim(LEAST if self.bound is None else min(LEAST, self.bound))
+        return self.claim(self._least if self.bound is None else min(self._least, self.bound))
 
     def claim(self, allowed: int | None = None) -> Claim:
         """Return the claim that pays for what is allowed, or for so many tokens."""

@@ -3,6 +3,7 @@
     enter      one request, and a place, of its key                     on admission
     book       tokens and money, with the attempt's ledger rows         before each attempt
     covered    what is paid for of each batch of an answer              while it comes
+    leave      its place, to others                                     before the end is told
     let_go     the truth in the place of estimates                      however it ends
 
 What runs under a hard budget may never cost more than what is held for it. So its answer is asked for as a
@@ -21,15 +22,15 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from dragoman.accounts.estimate import Rates, may_serve, sounds
-from dragoman.core.events import Close, End, Event, Stop
+from dragoman.core.events import Close, End, Event, Open, Stop
 from dragoman.core.extras import Loss
 from dragoman.core.failure import Failure, Kind, Retry, Source
-from dragoman.core.request import Request
+from dragoman.core.request import Request, ToolCall
 from dragoman.core.tasks import Asked
 from dragoman.core.usage import COUNTERS, Usage
 from dragoman.exchange.booking import attempt_row, exchange_row, spent_before
 from dragoman.exchange.estimates import reckoned, units_of
-from dragoman.exchange.hold import AHEAD, Hold, text_of
+from dragoman.exchange.hold import AHEAD, LEAST, Hold, text_of
 from dragoman.exchange.life import Attempt, Exchange, Relayed
 from dragoman.routing import Target
 from dragoman.store import Meters
@@ -39,6 +40,9 @@ WHOLE = frozenset(
     {"audio", "logprobs", "modalities", "responseLogprobs", "response_logprobs", "top_logprobs"}
 )
 """What only a whole answer brings whole to a client that asks for one."""
+
+TRIES, PAUSE_S = 4, 0.02
+"""How often, and after how long, a request asks once more: who has been answered is booked a moment later."""
 
 WAITS, WAIT_S = 20, 0.1
 """How often, and after how long, an answer asks once more for money that others hold."""
@@ -56,6 +60,12 @@ async def enter(ex: Exchange) -> None:
     await limits.enter(ex.stay)
 
 
+async def leave(ex: Exchange) -> None:
+    """Give a request's places to others before its end is told: who hears it may ask again at once."""
+    if ex.stay is not None:
+        await ex.services.limits.leave(ex.stay)
+
+
 async def book(ex: Exchange, attempt: Attempt) -> None:
     """Open an attempt's rows, with room and money for it; when this returns, they survive a crash.
 
@@ -70,6 +80,7 @@ async def book(ex: Exchange, attempt: Attempt) -> None:
     if not hold.hard:
         await _written(ex, attempt, Claim(0, hold.shares) if hold.shares else None)
         return
+    tries = 0
     while True:
         claim = hold.claim()
         short = await _written(ex, attempt, claim if hold.shares else None)
@@ -77,7 +88,11 @@ async def book(ex: Exchange, attempt: Attempt) -> None:
             hold.grant(claim)
             return
         room = _cap(short) - short.spent_micros
-        if claim.micros > room and hold.narrow(room):
+        if hold.share(room - short.held_micros) or (claim.micros > room and hold.narrow(room)):
+            continue
+        tries += 1
+        if hold.least().micros <= room and tries <= TRIES:
+            await ex.services.pause(PAUSE_S)
             continue
         ex.unpaid = True
         raise ex.services.budgets.refusal(short, hold.least(), ex.services.now(), account=ex.account)
@@ -88,7 +103,9 @@ def streamed(ex: Exchange, asked: Request) -> Request:
     hold = ex.hold
     if hold is None or not hold.hard:
         return asked
-    most = hold.bound if hold.told else asked.max_output
+    most = asked.max_output
+    if hold.told and hold.bound is not None:
+        most = max(1, hold.bound // (asked.candidates or 1))
     stream, tier = asked.stream or not _whole(asked), asked.tier or hold.tier
     return msgspec.structs.replace(asked, stream=stream, max_output=most, tier=tier)
 
@@ -100,11 +117,11 @@ async def covered(ex: Exchange, attempt: Attempt, batch: list[Event]) -> list[Ev
         return batch
     text = "".join(map(text_of, batch))
     written = hold.written.with_(text) if text else hold.written
-    if hold.pays(written.tokens) or await _raised(ex, hold, written.tokens):
+    if hold.pays(written.most) or hold.pays(written.tokens) or await _raised(ex, hold, written.tokens):
         hold.written = written
         hold.follow(batch)
         return batch
-    return await _cut(ex, hold, attempt, batch)
+    return await _cut(ex, hold, attempt, batch, seen=written.tokens)
 
 
 async def let_go(ex: Exchange, meters: Meters) -> None:
@@ -192,33 +209,48 @@ def _aim(ex: Exchange, hold: Hold, attempt: Attempt) -> None:
     if price is None or asked is None or isinstance(asked, Relayed):
         raise _unpriced(target, relayed=isinstance(asked, Relayed))
     tiers = _tiers(ex, asked)
+    chosen = "priority" if isinstance(asked, Request) and asked.tier == "auto" else None
     for name in tiers:
-        if price.served(name) is None:
+        if name != chosen and price.served(name) is None:
             raise _unpriced(target, tier=name)
     # Where nothing is asked for, it is the project's setting at OpenAI, and that may be the dear one.
     hold.tier = "default" if "priority" in price.tiers else None
     read = ex.services.sizes.reads(target.provider, target.model, _reckoned(ex, target.model))
     bound: int | None = 0
-    expected = _expected(ex, target)
+    hidden, least = False, LEAST
     if isinstance(asked, Request):
         bound = _bound(ex, asked, target)
-        row = ex.live.catalog.find_model(target.provider, target.model)
-        # What a model thinks is charged, and not always shown: it cannot be counted as it comes.
-        hidden = row is not None and row.reasoning != "none" and asked.max_output is not None
-        if bound is not None and (hidden or (_whole(asked) and not asked.stream)):
-            expected = bound
+        hidden = _thinks(ex, asked, target) or (_whole(asked) and not asked.stream)
+        # One that is told to think so long before it says anything is refused by some with room for less.
+        thought = asked.reasoning.budget if asked.reasoning is not None else None
+        least = (LEAST + max(thought or 0, 0)) * (asked.candidates or 1)
     rates = Rates.of(price, read, sound=sounds(asked), units=units_of(asked), tiers=tiers)
     before = spent_before(ex)
-    hold.aim(rates, model=target.model, before=before, read=read, bound=bound, expected=expected)
-    if isinstance(asked, Request) and _whole(asked) and not asked.stream and bound is None:
-        hold.bound, hold.told = hold.allowed, True
-    if hold.most is not None and not hold.narrow(hold.most):
+    hold.aim(
+        rates,
+        model=target.model,
+        before=before,
+        read=read,
+        bound=bound,
+        expected=_expected(ex, target),
+        hidden=hidden,
+        least=least,
+    )
+    if hold.most is not None and hold.claim().micros > hold.most and not hold.narrow(hold.most):
         raise Failure(
             Kind.EXHAUSTED,
             f"this request would cost more than the ${hold.most / 1e6:.6f} that x-dragoman-max-cost allows",
             source=Source.CLIENT,
             code="max_cost_exceeded",
         )
+
+
+def _thinks(ex: Exchange, asked: Request, target: Target) -> bool:
+    """Say whether a model may think: what that takes is charged, and cannot be counted as it comes."""
+    row = ex.live.catalog.find_model(target.provider, target.model)
+    if row is not None:
+        return row.reasoning != "none"
+    return asked.reasoning is not None and asked.reasoning.enabled is not False
 
 
 def _tiers(ex: Exchange, asked: Asked) -> tuple[str, ...]:
@@ -257,8 +289,8 @@ async def _raised(ex: Exchange, hold: Hold, tokens: int) -> bool:
     return False
 
 
-async def _cut(ex: Exchange, hold: Hold, attempt: Attempt, batch: list[Event]) -> list[Event]:
-    """End an answer where what is held ends."""
+async def _cut(ex: Exchange, hold: Hold, attempt: Attempt, batch: list[Event], *, seen: int) -> list[Event]:
+    """End an answer where what is held ends; what was seen of it is charged, if not told."""
     told: list[Event] = []
     for event in batch:
         written = hold.written.with_(text_of(event))
@@ -266,6 +298,8 @@ async def _cut(ex: Exchange, hold: Hold, attempt: Attempt, batch: list[Event]) -
             break
         hold.written = written
         told.append(event)
+    if told and isinstance(told[-1], Open) and isinstance(told[-1].part, ToolCall):
+        told.pop()  # else it would look like a call that has no arguments
     hold.follow(told)
     attempt.batches = _nothing()
     if attempt.answer is not None:
@@ -273,7 +307,7 @@ async def _cut(ex: Exchange, hold: Hold, attempt: Attempt, batch: list[Event]) -
     ex.losses[Loss("dropped", "answer", "the budget was used up before the answer was complete")] = None
     known = attempt.folder.usage or Usage()
     read = 0 if known.total_input else hold.read
-    wrote = max(0, min(hold.written.tokens, hold.allowed) - known.total_output)
+    wrote = max(0, min(seen, hold.allowed) - known.total_output)
     usage = known + Usage(input=read, output=wrote, cost=None, estimated=True)
     told += [Close(index) for index in sorted(hold.parts)]
     told += [Stop("length", choice) for choice in sorted(hold.choices) or (0,)]

@@ -36,7 +36,7 @@ from dragoman.providers.upstream import Answer
 from dragoman.routing import Route, Table, Target, plan
 from dragoman.sinks import Record
 from dragoman.sinks.files import FilesSpec
-from dragoman.store import State
+from dragoman.store import Meters, State
 
 UNKNOWN = Quote()
 """What nobody has a price for."""
@@ -139,6 +139,7 @@ class Attempt:
         "losses",
         "number",
         "opened_at",
+        "priced",
         "quote",
         "target",
         "told",
@@ -157,6 +158,8 @@ class Attempt:
         self.folder = Folder()
         self.told: Embedded | Ranked | None = None
         self.losses: tuple[Loss, ...] = ()
+        self.priced: tuple[Meters, str] | None = None
+        """What it used, and by whose price that was reckoned; None: it may still change."""
         self.chunks = 0
 
 

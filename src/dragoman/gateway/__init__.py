@@ -58,7 +58,7 @@ from dragoman.providers.local import LocalModel
 from dragoman.providers.media import Fetcher
 from dragoman.providers.prices import PriceList
 from dragoman.providers.transport import AiohttpTransport, Transport
-from dragoman.sinks import Alerted, Sink, Telling
+from dragoman.sinks import Sink, Telling
 from dragoman.sinks.files import Files
 from dragoman.sinks.hub import Hub
 from dragoman.sinks.influx import Influx
@@ -240,6 +240,12 @@ class Gateway:
         )
         await enter(config.budgets, self._store.budgets, self._now())
         await self._directory.refresh()
+        for name in sorted({key.name for key in config.keys} & self._directory.book.keys.keys()):
+            log.warning(
+                "the key %s of the configuration has the name of another key: what is known by it, such as "
+                "requests, budgets and kept answers, belongs to both; give it another name",
+                name,
+            )
         self._budgets = Budgets(lambda: self.directory.book.budgets, self._now)
         self._transport = AiohttpTransport()
         self._media = Fetcher(config.media)
@@ -482,7 +488,7 @@ class Gateway:
         return Alerts(
             lambda: self.directory.book.budgets,
             self.store.budgets,
-            lambda alert: self.tell(Alerted(**msgspec.structs.asdict(alert))),
+            self.tell,
             now=self._now,
             complain=_complain,
         )

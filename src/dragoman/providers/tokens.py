@@ -14,8 +14,8 @@ prose and recorded chats; against the published vocabularies of o200k, cl100k, L
 DeepSeek V3 and Claude 2. Claude's present vocabulary is not published: its row is scaled to what its
 newer models charged for recorded answers.
 
-Nothing is remembered between calls. Of a long text only :data:`SLICES` evenly spaced slices are looked at, so
-that none holds the event loop for more than some milliseconds.
+Nothing is remembered between calls. Of a long text only :data:`SLICES` slices are looked at, one of each
+part, so that none holds the event loop for more than some milliseconds.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections import Counter
+from hashlib import shake_128
 from importlib.machinery import PathFinder
 from types import MappingProxyType
 from typing import Any, Literal
@@ -161,7 +162,11 @@ def _sample(text: str) -> tuple[str, float]:
     if len(text) <= WHOLE:
         return text, 1
     size, step = WHOLE // SLICES, len(text) // SLICES
-    return "".join(text[at * step : at * step + size] for at in range(SLICES)), len(text) / (size * SLICES)
+    # Where they begin the text itself decides, so that nobody can write one that is cheap just there.
+    chance = shake_128(text.encode("utf-8", "replace")).digest(4 * SLICES)
+    offsets = (int.from_bytes(chance[4 * at : 4 * at + 4]) % (step - size + 1) for at in range(SLICES))
+    starts = (at * step + offset for at, offset in enumerate(offsets))
+    return "".join(text[start : start + size] for start in starts), len(text) / (size * SLICES)
 
 
 def _encoded(encoding: str, text: str) -> int | None:

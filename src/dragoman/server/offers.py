@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dragoman.accounts.grants import restricted
 from dragoman.accounts.keys import Account
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure
@@ -47,11 +48,13 @@ def routes(gateway: Gateway) -> list[Route]:
 
 
 def available(live: Snapshot, account: Account, *, now: float) -> dict[str, Json]:
-    """Return every model that generates and that this account can ask now; where nobody is ready, all known.
+    """Return every model that generates and that this account can ask now; where there is none, all known.
 
     Names a provider has retired are among them: who still asks for one is answered by what stands in for it.
     """
-    models = list(_ready(live, account, now=now)) if live.table.ready else list(_known(live, now=now))
+    models = list(_ready(live, account, now=now))
+    if not models and not (restricted(account) and live.table.ready):
+        models = list(_known(live, now=now))
     note = NOTE if live.table.ready else NOBODY
     return {"available_models": [model["id"] for model in models], "models": models, "note": note}
 

@@ -43,7 +43,16 @@ def health(gateway: Gateway) -> dict[str, Page]:
                 "environment": gateway.config.environment,
                 "providers": sorted(snapshot.table.ready),
                 "models": len(snapshot.table.names()),
+                **_redis(gateway),
             }
         )
 
     return {"/health": healthy, "/health/live": live, "/health/ready": ready, "/v1/health": described}
+
+
+def _redis(gateway: Gateway) -> dict[str, str]:
+    """Say how the link to Redis stands, where there is one; without it the gateway serves all the same."""
+    state = gateway.sharing.state
+    if state is None:
+        return {}
+    return {"redis": "up" if state.up else state.why or "away"}

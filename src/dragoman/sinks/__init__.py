@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from dragoman.store import ExchangeRow
+from dragoman.store.budgets import Alert
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -44,35 +45,7 @@ class Rated(msgspec.Struct, frozen=True):
     rated_at: float
 
 
-class Alerted(msgspec.Struct, frozen=True, kw_only=True):
-    """A share of a budget is spent.
-
-    Attributes:
-        budget: Its name.
-        scope: Whose spending it counts: ``all``, ``key``, ``team``, ``user`` or ``model``.
-        subject: The name of that one; "" of all.
-        hard: Whether it refuses what would go beyond, or only tells.
-        percent: The share, of its cap.
-        spent_micros: What is spent, in micro-dollars.
-        cap_micros: What may be.
-        began_at: When this window began, in Unix seconds.
-        ends_at: When the next begins; None: never.
-        told_at: Unix seconds.
-    """
-
-    budget: str
-    scope: str
-    subject: str
-    hard: bool
-    percent: int
-    spent_micros: int
-    cap_micros: int
-    began_at: int
-    ends_at: int | None
-    told_at: float
-
-
-Telling = Record | Rated | Alerted
+Telling = Record | Rated | Alert
 """What a sink is told."""
 
 

@@ -26,11 +26,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dragoman.sinks import Alerted, Rated, Record, Telling
+from dragoman.sinks import Rated, Record, Telling
 from dragoman.sinks.complaints import Complaints
 from dragoman.sinks.rotated import Form, Rotated
 from dragoman.sinks.telling import dollars, instant, tokens, valid, weight
 from dragoman.sinks.waiting import Waiting
+from dragoman.store.budgets import Alert
 
 COLUMNS = (
     *("timestamp", "prompt", "model", "response", "latency_ms", "token_count", "prompt_id", "rating"),
@@ -109,7 +110,7 @@ class Files:
 
     def emit(self, record: Telling) -> None:
         """Take one record; never waits, never raises. An alert is no line of a log of prompts."""
-        if not isinstance(record, Alerted):
+        if not isinstance(record, Alert):
             self._waiting.put(record)
 
     async def run(self) -> None:

@@ -36,9 +36,10 @@ from prometheus_client.utils import floatToGoString
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.request import Request, Sampling
 from dragoman.core.usage import COUNTERS
-from dragoman.sinks import Alerted, Rated, Telling
+from dragoman.sinks import Rated, Telling
 from dragoman.sinks.pool import Family, Pool
 from dragoman.store import ExchangeRow
+from dragoman.store.budgets import Alert
 
 OTHER = "other"
 
@@ -226,7 +227,7 @@ class Prometheus:
             model = _printable(record.model)
             own = self._known(model) or any(model == one for _, one in self._pairs)
             self._ratings.add((model if own else OTHER, str(record.rating)))
-        elif isinstance(record, Alerted):
+        elif isinstance(record, Alert):
             self._alerts.add((record.budget, str(record.percent)))
         else:
             self._count(record.row)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from dragoman.sinks import Alerted, Rated, Telling
+from dragoman.sinks import Rated, Telling
 from dragoman.store import Meters
+from dragoman.store.budgets import Alert
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -51,6 +52,6 @@ def weight(record: Telling) -> int:
     """Return about how much memory a record's words take."""
     if isinstance(record, Rated):
         return len(record.feedback)
-    if isinstance(record, Alerted):
+    if isinstance(record, Alert):
         return 0
     return len(record.prompt or "") + len(record.response or "")

@@ -30,11 +30,12 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.sinks import Alerted, Rated, Record, Telling
+from dragoman.sinks import Rated, Record, Telling
 from dragoman.sinks.complaints import Complaints
 from dragoman.sinks.posting import Answer, Post, checked, delay
 from dragoman.sinks.telling import dollars, instant, tokens, valid, weight
 from dragoman.sinks.waiting import Waiting
+from dragoman.store.budgets import Alert
 
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
@@ -280,7 +281,7 @@ def _told(record: Telling) -> dict[str, Any]:
             "feedback": _valid(record.feedback),
             "rated_at": record.rated_at,
         }
-    if isinstance(record, Alerted):
+    if isinstance(record, Alert):
         return _alert(record)
     row, counted = record.row, tokens(record.row.meters)
     told: dict[str, Any] = {
@@ -305,7 +306,7 @@ def _told(record: Telling) -> dict[str, Any]:
     return {name: _valid(value) for name, value in told.items()}
 
 
-def _alert(alert: Alerted) -> dict[str, Any]:
+def _alert(alert: Alert) -> dict[str, Any]:
     """Return what is told of an alert; its names are those of ``GET /admin/alerts``."""
     return {
         "budget": _valid(alert.budget),
@@ -322,7 +323,7 @@ def _alert(alert: Alerted) -> dict[str, Any]:
 
 
 def _type(record: Telling) -> str:
-    if isinstance(record, Alerted):
+    if isinstance(record, Alert):
         return "budget.alert"
     return "exchange.rated" if isinstance(record, Rated) else f"exchange.{record.row.state}"
 
@@ -330,7 +331,7 @@ def _type(record: Telling) -> str:
 def _at(record: Telling) -> float:
     if isinstance(record, Rated):
         return record.rated_at
-    if isinstance(record, Alerted):
+    if isinstance(record, Alert):
         return record.told_at
     return record.row.opened_at if record.row.settled_at is None else record.row.settled_at
 

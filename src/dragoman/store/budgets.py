@@ -114,6 +114,34 @@ class AlertRow(msgspec.Struct, frozen=True):
     told_at: float
 
 
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of a budget is spent.
+
+    Attributes:
+        budget: Its name.
+        scope: Whose spending it counts: ``all``, ``key``, ``team``, ``user`` or ``model``.
+        subject: The name of that one; "" of all.
+        hard: Whether it refuses what would go beyond, or only tells.
+        percent: The share, of its cap.
+        spent_micros: What is spent, in micro-dollars.
+        cap_micros: What may be.
+        began_at: When this window began, in Unix seconds.
+        ends_at: When the next begins; None: never.
+        told_at: Unix seconds.
+    """
+
+    budget: str
+    scope: str
+    subject: str
+    hard: bool
+    percent: int
+    spent_micros: int
+    cap_micros: int
+    began_at: int
+    ends_at: int | None
+    told_at: float
+
+
 class Budgets(Protocol):
     """Budgets and their windows. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
 

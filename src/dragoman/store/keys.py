@@ -79,8 +79,11 @@ class Keys(Protocol):
     async def add(self, row: KeyRow, secret: SecretRow, audit: AuditRow) -> bool:
         """Insert a key; return False, and do nothing, where the name was ever used."""
 
-    async def change(self, row: KeyRow, audit: AuditRow) -> bool:
-        """Replace what is known of a key (by name); return False where there is none."""
+    async def change(self, row: KeyRow, audit: AuditRow, *, was: KeyRow | None = None) -> bool:
+        """Replace what is known of a key (by name); return False where there is none, or no longer is `was`.
+
+        Whether it is revoked is no part of that: a revocation stays whoever changes the key.
+        """
 
     async def rotate(self, secret: SecretRow, audit: AuditRow, *, old_until: float) -> bool:
         """Give a key a new secret; the old ones end at `old_until`, or sooner if they did already.

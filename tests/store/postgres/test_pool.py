@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from tests.servers import PostgresServer
@@ -186,3 +187,29 @@ def test_a_write_happens_whether_or_not_its_caller_waits(ready: str) -> None:
 
     play(ready, scene)
     play(ready, after)
+
+
+def test_a_write_nobody_waits_for_fails_in_silence(ready: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its caller left before the outage was noticed; no traceback says so in the log."""
+
+    async def scene(store: PostgresStore) -> None:
+        go = asyncio.Event()
+
+        async def act(_: Connection) -> None:
+            await go.wait()
+            raise OSError("away")
+
+        caller = asyncio.ensure_future(store._pool.write(act))
+        while not store._pool._writes:
+            await asyncio.sleep(0)
+        [write] = store._pool._writes
+        caller.cancel()
+        await asyncio.wait([caller])
+        go.set()
+        await asyncio.wait([write])
+        del write, caller
+        gc.collect()
+        await asyncio.sleep(0)
+
+    play(ready, scene)
+    assert "never retrieved" not in caplog.text

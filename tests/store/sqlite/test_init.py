@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters, State
 from dragoman.store.spec import StoreSpec
-from dragoman.store.sqlite import ATTEMPT, EXCHANGE, SqliteStore
+from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE
 
 FINAL: tuple[State, ...] = ("settled", "cancelled", "failed", "interrupted")
 

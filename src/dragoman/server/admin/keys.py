@@ -5,6 +5,7 @@ A secret is in the answer to what makes it, and nowhere else ever.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -112,9 +113,9 @@ async def _create(asking: Asking) -> Json:
 
 async def _change(asking: Asking) -> Json:
     change = await asking.body(KeyChange)
-    held = await asking.issuing.show(asking.name)
-    draft = changed(held, change)
-    kept = await asking.issuing.change(asking.account.name, draft, confirm=change.confirm)
+    drafted = partial(changed, change=change)
+    actor = asking.account.name
+    kept = await asking.issuing.amend(actor, asking.name, drafted, confirm=change.confirm)
     return shown.key(kept, now=asking.now)
 
 
@@ -130,7 +131,7 @@ async def _revoke(asking: Asking) -> Json:
     return shown.key(held, now=asking.now)
 
 
-def changed(held: Held, change: KeyChange) -> Draft:
+def changed(held: Held, *, change: KeyChange) -> Draft:
     """Return what a key is to be after a change."""
     row, terms = held.row, held.terms
     return Draft(

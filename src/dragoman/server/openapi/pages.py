@@ -266,6 +266,7 @@ class Health(Struct):
     environment: str
     providers: list[str]
     models: Maybe[int] = UNSET
+    redis: Maybe[str] = UNSET
 
 
 PERIOD = Param("period", "How far back from now.", Literal["day", "week", "month", "all"], example="week")

@@ -10,6 +10,7 @@ by the database's own clock.
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -278,8 +279,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Finish pending writes and close every connection. May be called again."""
         await self._writer.close()
-        for pool in (self._booking, self._pool, self._reporting):
-            await pool.close()
+        await gather(*(pool.close() for pool in (self._booking, self._pool, self._reporting)))
 
     async def _booked(self, entry: Entry) -> Short | None:
         short: Short | None = await self._writer.write(entry)

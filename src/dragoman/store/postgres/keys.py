@@ -31,6 +31,9 @@ _CHANGE = """
         revoked_at = coalesce(revoked_at, $6)
     where name = $7
 """
+_WAS = f"""{_CHANGE}
+    and role = $8 and "user" = $9 and team = $10 and expires_at is not distinct from $11 and terms = $12
+"""
 _LIVE = "select 1 from key where name = $1 and revoked_at is null"
 _END = "update secret set expires_at = $1 where key = $2 and (expires_at is null or expires_at > $1)"
 _REVOKE = "update key set revoked_at = $1 where name = $2 and revoked_at is null"
@@ -86,10 +89,13 @@ class PostgresKeys:
 
         return await self._pool.write(act)
 
-    async def change(self, row: KeyRow, audit: AuditRow) -> bool:
-        """Replace what is known of a key (by name); return False where there is none."""
+    async def change(self, row: KeyRow, audit: AuditRow, *, was: KeyRow | None = None) -> bool:
+        """Replace what is known of a key (by name); return False where there is none, or not `was`."""
         values = (row.role, row.user, row.team, row.expires_at, row.terms, row.revoked_at, row.name)
-        return await self._noted(_CHANGE, values, audit)
+        if was is None:
+            return await self._noted(_CHANGE, values, audit)
+        known = (was.role, was.user, was.team, was.expires_at, was.terms)
+        return await self._noted(_WAS, (*values, *known), audit)
 
     async def rotate(self, secret: SecretRow, audit: AuditRow, *, old_until: float) -> bool:
         """Give a key a new secret; the old ones end at `old_until`, or sooner if they did already."""

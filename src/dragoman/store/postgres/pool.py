@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError, Semaphore, Task, get_running_loop, shield, sleep, timeout, wait
+from asyncio import CancelledError, Semaphore, Task, gather, get_running_loop, shield, sleep, timeout, wait
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeVar
@@ -102,7 +102,7 @@ class Pool:
         """
         task = get_running_loop().create_task(self._run(act, Connection.writing))
         self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        task.add_done_callback(self._ended)
         return await shield(task)
 
     async def close(self) -> None:
@@ -114,9 +114,14 @@ class Pool:
             self._mending.cancel()
             with suppress(CancelledError):
                 await self._mending
-        while self._idle:
-            _, connection = self._idle.pop()
-            await connection.close(self._open_s)
+        idle, self._idle = self._idle, []
+        await gather(*(connection.close(self._open_s) for _, connection in idle))
+
+    def _ended(self, task: Task[Any]) -> None:
+        """Let go of a write. Who waited for it may have left; its failure is then nobody's."""
+        self._writes.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _run(self, act: Act[Result], within: Within) -> Result:
         if self._closed:

@@ -2,16 +2,13 @@
 
 Writes go through the one writing thread of ``commit.py`` and return once they are committed; reads go
 through a thread and a read-only connection of their own. Neither blocks the event loop.
-
-The state machine is in the SQL: an upsert inserts what was never opened and touches an opened row only
-``where state = 'reserved'``, so nothing that happened is ever rewritten, whoever asks and how often.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from asyncio import get_running_loop, to_thread
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,13 @@ from typing import Any
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.store import AttemptRow, ExchangeRow
 from dragoman.store.budgets import Claim, Short
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite.archive import SqliteArchive
 from dragoman.store.sqlite.audit import SqliteAudit
 from dragoman.store.sqlite.budgets import SqliteBudgets, grant, is_open
-from dragoman.store.sqlite.commit import Statement, Values, Write, Writer
+from dragoman.store.sqlite.commit import Values, Write, Writer
 from dragoman.store.sqlite.database import Connections, failure, open_database
 from dragoman.store.sqlite.keys import SqliteKeys
 from dragoman.store.sqlite.prices import SqlitePrices
@@ -33,45 +30,17 @@ from dragoman.store.sqlite.ratings import SqliteRatings
 from dragoman.store.sqlite.recordings import SqliteRecordings
 from dragoman.store.sqlite.reports import SqliteReports
 from dragoman.store.sqlite.responses import SqliteResponses
-
-METERS = Meters.__struct_fields__
-EXCHANGE = (*ExchangeRow.__struct_fields__[:-1], *METERS)
-ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
-"""Columns in the order of the rows' fields, which end in `meters`."""
-
-FIXED = {
-    "id",
-    "request_id",
-    "owner",
-    "key",
-    "dialect",
-    "task",
-    "model",
-    "stream",
-    "opened_at",
-    "team",
-    "user",
-}
-"""What an exchange is from its opening on; settling leaves it alone."""
-
-FIXED_ATTEMPT = {"exchange_id", "number", "provider", "model", "opened_at"}
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"insert into {table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})"  # noqa: S608  names of our own, no values
-
-
-def _upsert(table: str, key: str, columns: Sequence[str], fixed: Collection[str]) -> str:
-    """Return an insert that, of a row which is there, settles what is still reserved."""
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in fixed)
-    settle = f"on conflict ({key}) do update set {changes} where {table}.state = 'reserved'"
-    return f"{_insert(table, columns)} {settle}"
-
-
-OPEN_EXCHANGE = Statement(0, _insert("exchange", EXCHANGE))
-OPEN_ATTEMPT = Statement(1, _insert("attempt", ATTEMPT))
-SETTLE_EXCHANGE = Statement(2, _upsert("exchange", "id", EXCHANGE, FIXED))
-SETTLE_ATTEMPT = Statement(3, _upsert("attempt", "exchange_id, number", ATTEMPT, FIXED_ATTEMPT))
+from dragoman.store.sqlite.rows import (
+    ATTEMPT,
+    EXCHANGE,
+    OPEN_ATTEMPT,
+    OPEN_EXCHANGE,
+    SETTLE_ATTEMPT,
+    SETTLE_EXCHANGE,
+    attempt_of,
+    exchange_of,
+    values_of,
+)
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 _DEAD = "exchange.state = 'reserved' and exchange.owner in (select value from json_each(?))"
@@ -184,7 +153,7 @@ class SqliteStore:
         self, exchange: ExchangeRow, attempt: AttemptRow, claim: Claim | None = None
     ) -> Short | None:
         """Insert both rows in one commit, if the claim is granted; return once they are durable."""
-        first, second = (OPEN_EXCHANGE, _values(exchange)), (OPEN_ATTEMPT, _values(attempt))
+        first, second = (OPEN_EXCHANGE, values_of(exchange)), (OPEN_ATTEMPT, values_of(attempt))
         if claim is None:
             await self._writer.write(Write([first, second]))
             return None
@@ -201,7 +170,7 @@ class SqliteStore:
 
     async def open_attempt(self, attempt: AttemptRow, claim: Claim | None = None) -> Short | None:
         """Insert one more attempt of an open exchange, if the claim is granted; return once it is durable."""
-        values = _values(attempt)
+        values = values_of(attempt)
         if claim is None:
             await self._writer.write(Write([(OPEN_ATTEMPT, values)]))
             return None
@@ -231,8 +200,8 @@ class SqliteStore:
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Write the final state of an exchange and of its attempts, in one commit."""
-        rows = [(SETTLE_EXCHANGE, _values(exchange))]
-        rows += [(SETTLE_ATTEMPT, _values(attempt)) for attempt in attempts]
+        rows = [(SETTLE_EXCHANGE, values_of(exchange))]
+        rows += [(SETTLE_ATTEMPT, values_of(attempt)) for attempt in attempts]
         await self._writer.write(Write(rows))
 
     async def interrupt(self, dead_owners: Sequence[str]) -> int:
@@ -261,7 +230,7 @@ class SqliteStore:
             f"select {columns} from exchange {where} order by opened_at desc, rowid desc limit ?",  # noqa: S608  as above
             values,
         )
-        return [_exchange(row) for row in rows]
+        return [exchange_of(row) for row in rows]
 
     async def exchange(self, id_: str, *, key: str | None = None) -> ExchangeRow | None:
         """Return the exchange of this id, else the newest whose request a client called so."""
@@ -273,7 +242,7 @@ class SqliteStore:
                 values,
             )
             if rows:
-                return _exchange(rows[0])
+                return exchange_of(rows[0])
         return None
 
     async def attempts(self, exchange_id: str) -> list[AttemptRow]:
@@ -283,7 +252,7 @@ class SqliteStore:
             f"select {columns} from attempt where exchange_id = ? order by number",  # noqa: S608  as above
             (exchange_id,),
         )
-        return [_attempt(row) for row in rows]
+        return [attempt_of(row) for row in rows]
 
     async def setting(self, name: str) -> str | None:
         """Return a durable setting."""
@@ -333,41 +302,3 @@ class SqliteStore:
             return act(self._reporting)
         except sqlite3.Error as error:
             raise failure(error) from error
-
-
-def _values(row: ExchangeRow | AttemptRow) -> Values:
-    """Return a row's column values."""
-    *fields, meters = msgspec.structs.astuple(row)
-    return (*map(_bound, fields), *msgspec.structs.astuple(meters))
-
-
-def _bound(value: object) -> object:
-    """Return one field as SQLite takes it: no sequence, and no text that is not Unicode.
-
-    A provider's header may hold bytes of any kind; a row must not be lost for them.
-    """
-    if isinstance(value, tuple):
-        value = msgspec.json.encode([_bound(member) for member in value]).decode()
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    return value
-
-
-def _exchange(row: Sequence[Any]) -> ExchangeRow:
-    fields, meters = _split(EXCHANGE, row)
-    fields |= {name: bool(fields[name]) for name in ("stream", "cached", "fallback")}
-    fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
-    return ExchangeRow(**fields, meters=meters)
-
-
-def _attempt(row: Sequence[Any]) -> AttemptRow:
-    fields, meters = _split(ATTEMPT, row)
-    return AttemptRow(**fields, meters=meters)
-
-
-def _split(columns: Sequence[str], row: Sequence[Any]) -> tuple[dict[str, Any], Meters]:
-    """Return a row's own fields by name, and its meters."""
-    border = len(columns) - len(METERS)
-    meters = dict(zip(METERS, row[border:], strict=True))
-    meters["estimated"] = bool(meters["estimated"])
-    return dict(zip(columns[:border], row[:border], strict=True)), Meters(**meters)

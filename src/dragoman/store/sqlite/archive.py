@@ -15,15 +15,11 @@ from typing import Any
 import msgspec
 
 from dragoman.store.archive import Kept, Prunable
-from dragoman.store.ledger import AttemptRow, ExchangeRow, Meters
+from dragoman.store.ledger import AttemptRow
 from dragoman.store.sqlite.commit import Values, Write
 from dragoman.store.sqlite.reports import Run
 from dragoman.store.sqlite.responses import Read
-
-METERS = Meters.__struct_fields__
-EXCHANGE = (*ExchangeRow.__struct_fields__[:-1], *METERS)
-ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
-"""Columns in the order of the rows' fields, which end in `meters`."""
+from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE, attempt_of, exchange_of
 
 LEASE = "retention"
 """The setting that says who deletes, and until when."""
@@ -134,8 +130,8 @@ class SqliteArchive:
                 connection.execute("rollback")
             attempts: dict[str, list[AttemptRow]] = {}
             for row in tried:
-                attempts.setdefault(row[0], []).append(_attempt(row))
-            return [(_exchange(row), tuple(attempts.get(row[0], ()))) for row in rows]
+                attempts.setdefault(row[0], []).append(attempt_of(row))
+            return [(exchange_of(row), tuple(attempts.get(row[0], ()))) for row in rows]
 
         found: list[Kept] = await self._run(act)
         return found
@@ -160,23 +156,3 @@ class SqliteArchive:
 
 def _ids(ids: Sequence[str]) -> str:
     return msgspec.json.encode(ids).decode()
-
-
-def _exchange(row: Sequence[Any]) -> ExchangeRow:
-    fields, meters = _split(EXCHANGE, row)
-    fields |= {name: bool(fields[name]) for name in ("stream", "cached", "fallback")}
-    fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
-    return ExchangeRow(**fields, meters=meters)
-
-
-def _attempt(row: Sequence[Any]) -> AttemptRow:
-    fields, meters = _split(ATTEMPT, row)
-    return AttemptRow(**fields, meters=meters)
-
-
-def _split(columns: Sequence[str], row: Sequence[Any]) -> tuple[dict[str, Any], Meters]:
-    """Return a row's own fields by name, and its meters."""
-    border = len(columns) - len(METERS)
-    meters = dict(zip(METERS, row[border:], strict=True))
-    meters["estimated"] = bool(meters["estimated"])
-    return dict(zip(columns[:border], row[:border], strict=True)), Meters(**meters)

@@ -30,6 +30,7 @@ _CHANGE = """
     update key set role = ?, user = ?, team = ?, expires_at = ?, terms = ?, revoked_at = ifnull(revoked_at, ?)
     where name = ?
 """
+_WAS = f"{_CHANGE} and role = ? and user = ? and team = ? and expires_at is ? and terms = ?"
 _END = "update secret set expires_at = ? where key = ? and (expires_at is null or expires_at > ?)"
 _REVOKE = "update key set revoked_at = ? where name = ? and revoked_at is null"
 _PUT = f"""
@@ -88,10 +89,13 @@ class SqliteKeys:
 
         return bool(await self._write(Write(act=act)))
 
-    async def change(self, row: KeyRow, audit: AuditRow) -> bool:
-        """Replace what is known of a key (by name); return False where there is none."""
+    async def change(self, row: KeyRow, audit: AuditRow, *, was: KeyRow | None = None) -> bool:
+        """Replace what is known of a key (by name); return False where there is none, or not `was`."""
         values = (row.role, row.user, row.team, row.expires_at, row.terms, row.revoked_at, row.name)
-        return await self._noted(_CHANGE, values, audit)
+        if was is None:
+            return await self._noted(_CHANGE, values, audit)
+        known = (was.role, was.user, was.team, was.expires_at, was.terms)
+        return await self._noted(_WAS, (*values, *known), audit)
 
     async def rotate(self, secret: SecretRow, audit: AuditRow, *, old_until: float) -> bool:
         """Give a key a new secret; the old ones end at `old_until`, or sooner if they did already."""

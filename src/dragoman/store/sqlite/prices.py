@@ -11,17 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from dragoman.store.audit import AuditRow
-from dragoman.store.ledger import AttemptRow, Meters
+from dragoman.store.ledger import AttemptRow
 from dragoman.store.prices import Priced, PriceRow
 from dragoman.store.sqlite.audit import note
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.reports import Run
 from dragoman.store.sqlite.responses import Read
+from dragoman.store.sqlite.rows import ATTEMPT, attempt_of
 
 COLUMNS = PriceRow.__struct_fields__
-METERS = Meters.__struct_fields__
-ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
-"""Columns in the order of the row's fields, which end in `meters`."""
 
 ROWS = f"select {', '.join(COLUMNS)} from price order by since, number"  # noqa: S608  names of our own, no values
 
@@ -103,7 +101,7 @@ class SqlitePrices:
         def act(connection: sqlite3.Connection) -> list[Any]:
             return connection.execute(USED, values).fetchall()
 
-        return [_attempt(row) for row in await self._report(act)]
+        return [attempt_of(row) for row in await self._report(act)]
 
     async def reprice(self, rows: Sequence[Priced]) -> None:
         """Write new costs of attempts; sums over exchanges, windows and reports follow in the same commit."""
@@ -116,10 +114,3 @@ class SqlitePrices:
                 connection.execute(REPRICE_EXCHANGE, (id_,))
 
         await self._write(Write(act=act))
-
-
-def _attempt(row: Sequence[Any]) -> AttemptRow:
-    border = len(ATTEMPT) - len(METERS)
-    meters = dict(zip(METERS, row[border:], strict=True))
-    meters["estimated"] = bool(meters["estimated"])
-    return AttemptRow(**dict(zip(ATTEMPT[:border], row[:border], strict=True)), meters=Meters(**meters))
