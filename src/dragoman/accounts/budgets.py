@@ -66,12 +66,15 @@ class BudgetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse what is no budget, as ValueError: so it is told with its place in the configuration."""
-        if micros_of(self.dollars) is None:
+        cap = micros_of(self.dollars)
+        if cap is None or (cap == 0 and float(self.dollars) > 0):
             raise ValueError(f"dollars must be an amount from 0 to {MOST_DOLLARS}, such as 25 or '0.50'")
         if self.scope == "all" and self.subject:
             raise ValueError("a budget of everything has no subject; set scope to key, team, user or model")
         if self.scope != "all" and not self.subject:
             raise ValueError(f"subject must be the name of a {self.scope}, or {EACH!r}: each has its own")
+        if not self.subject.isprintable():
+            raise ValueError("subject must be printable text")
         if len(self.alerts) > MOST_ALERTS:
             raise ValueError(f"alerts may have {MOST_ALERTS} shares at most")
         try:
