@@ -43,7 +43,7 @@ OTHERS: Mapping[str, tuple[tuple[str, str, str], ...]] = MappingProxyType(
                 "",
                 "What to run beside the gateway: influxdb, shared, or both.",
             ),
-            ("PARTS", "local weights", "What the image has besides the gateway; extras: drivers, token counts."),
+            ("PARTS", "local weights", "What the image has besides the gateway; extras: drivers, tokens."),
             ("REDIS_PASSWORD", "", "What Redis asks for (profile shared)."),
             ("DOCKER_INFLUXDB_INIT_USERNAME", "dragoman", "Whom InfluxDB is set up for at its first start."),
             ("DOCKER_INFLUXDB_INIT_PASSWORD", "", "That user's password, of eight characters at least."),

@@ -345,7 +345,7 @@ def test_a_configurations_number_is_what_was_written(given: float | str, micros:
         ({"dollars": float("nan")}, "an amount"),
         ({"dollars": 1e12}, "an amount"),
         ({"dollars": "0.0000009"}, "an amount"),
-        ({"scope": "key", "subject": "a\nb"}, "printable"),
+        ({"dollars": 1, "scope": "key", "subject": "a\nb"}, "printable"),
         ({"dollars": "much"}, "an amount"),
         ({"dollars": 1, "subject": "ann"}, "no subject"),
         ({"dollars": 1, "scope": "key"}, "each has its own"),
