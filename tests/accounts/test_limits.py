@@ -611,6 +611,42 @@ def test_a_client_that_leaves_while_it_is_counted_strands_no_place() -> None:
     asyncio.run(run())
 
 
+def test_who_is_cancelled_while_settling_strands_no_place() -> None:
+    """The place is given back all the same."""
+
+    async def run() -> None:
+        counters = Stuck(clock_at())
+        limits = Limits(LimitSpec(parallel=1, tokens_per_day=100), tick=clock_at(), counters=counters)
+        for settles in (True, False):
+            asking = Asking(limits, id_="left")
+            assert await asking.enter() is None
+            assert await asking.reserve(10) is None
+            ending = limits.settle(asking.stay, 5) if settles else limits.refund(asking.stay)
+            counters.adjusting.clear()
+            task = asyncio.get_running_loop().create_task(ending)
+            await counters.adjusting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        assert await Asking(limits, id_="next").enter() is None
+
+    asyncio.run(run())
+
+
+class Stuck(LocalCounters):
+    """Counters that never come to an end with what is given back."""
+
+    def __init__(self, tick: Clock) -> None:
+        super().__init__(tick)
+        self.adjusting = asyncio.Event()
+
+    async def adjust(self, wants: Sequence[Want]) -> None:
+        """Begin, and say so."""
+        self.adjusting.set()
+        await asyncio.Event().wait()
+
+
 class Slow(LocalCounters):
     """Counters whose first answer never arrives."""
 

@@ -228,8 +228,10 @@ class Limits:
         if tokens is not None:
             wants += _times(stay.rules, tokens=tokens - stay.tokens)
             wants += _times(stay.aim, tokens=tokens - stay.aimed)
-        await self._adjust(stay, wants)
-        await self._leave(stay, (*stay.rules, *stay.aim))
+        try:
+            await self._adjust(stay, wants)
+        finally:  # also where the caller is cancelled meanwhile: nobody else would
+            await self._leave(stay, (*stay.rules, *stay.aim))
 
     async def refund(self, stay: Stay) -> None:
         """Give everything back: the request was refused for another reason, and counts for nothing."""
@@ -238,8 +240,10 @@ class Limits:
         stay.over = True
         back = _times(stay.rules, requests=-stay.requests, tokens=-stay.tokens)
         back += _times(stay.aim, requests=-stay.hits, tokens=-stay.aimed)
-        await self._adjust(stay, back)
-        await self._leave(stay, (*stay.rules, *stay.aim))
+        try:
+            await self._adjust(stay, back)
+        finally:  # also where the caller is cancelled meanwhile: nobody else would
+            await self._leave(stay, (*stay.rules, *stay.aim))
 
     async def keep(self, pause: Callable[[float], Awaitable[None]]) -> None:
         """Keep the places of requests that still run, for ever."""
