@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import streamlit as st
-from gateway import Gateway, Health, Trouble
 from words import categories, duration, facts, missing, money, preview, shown, stands_alone, title
+
+from gateway import Gateway, Health, Trouble
 
 ADDRESS = os.environ.get("DRAGOMAN_URL") or "http://127.0.0.1:8080"
 KEY = os.environ.get("DRAGOMAN_KEY") or ""
