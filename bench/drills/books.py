@@ -20,12 +20,24 @@ ROWS = """
     from exchange e where e.opened_at > {since}
 """
 STANDS = "select budget, subject, at, spent, held from budget_window"
+UNLEASED = """
+    select budget, subject, at, spent, held - coalesce(
+        (select sum(l.micros) from lease l where (l.budget, l.subject, l.at) = (w.budget, w.subject, w.at)), 0
+    )::bigint from budget_window w
+"""
+"""What rows hold: not what a process has put by for an outage."""
 MARK = "select coalesce(max(opened_at), 0) from exchange"
 OPEN = "select count(*) from exchange where state = 'reserved'"
 
 
 class Books(Protocol):
-    """A ledger to look into. What the gateway has committed is what is read."""
+    """A ledger to look into. What the gateway has committed is what is read.
+
+    Attributes:
+        stands: The query for how windows stand.
+    """
+
+    stands: str
 
     async def query(self, sql: str) -> Sequence[Sequence[Any]]:
         """Return the rows of a query."""
@@ -36,6 +48,8 @@ class Books(Protocol):
 
 class File:
     """Books in a SQLite file."""
+
+    stands = STANDS
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,6 +70,8 @@ class File:
 
 class Shared:
     """Books in PostgreSQL."""
+
+    stands = UNLEASED
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -98,7 +114,7 @@ async def stands(books: Books) -> list[Stand]:
     """Return how every budget's window stands."""
     return [
         Stand((budget, subject, at), spent, held)
-        for budget, subject, at, spent, held in await books.query(STANDS)
+        for budget, subject, at, spent, held in await books.query(books.stands)
     ]
 
 

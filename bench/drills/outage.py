@@ -20,7 +20,10 @@ CLIENTS = 40
 PAID = f"{MARK}-client-key-paid"
 """The secret of a key with a budget; the other key has none, and need not wait for the ledger."""
 
-BUDGET = Budget("paid", "key", "paid", 10**11)
+BUDGET = Budget("paid", "key", "paid", 10**7)
+
+LEASE_PERCENT = "0.1"
+"""What each worker puts by of it: enough for some requests, and used up before PostgreSQL is back."""
 
 PACE = 200.0
 
@@ -51,7 +54,8 @@ async def run(plan: Plan) -> list[Figure]:
         await postgres.create()
         async with provider(PACE) as simulator:
             given = environment(simulator, {"drill": KEY, "paid": PAID}) | settings([BUDGET])
-            node = Node(folder / "node", given | {"DRAGOMAN_STORE_URL": postgres.url}, workers=2)
+            given |= {"DRAGOMAN_STORE_URL": postgres.url, "DRAGOMAN_STORE_LEASE_PERCENT": LEASE_PERCENT}
+            node = Node(folder / "node", given, workers=2)
             ledger = books.Shared(postgres.url)
             async with running(node):
                 for turn in range(times):

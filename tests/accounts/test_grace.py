@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from tests.store.postgres.scene import attempt, claim, exchange
 
 from dragoman.accounts.ledger import SWEEP_S, Ledger, Owner
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import Meters, Part
+from dragoman.store import Meters, Part, Store
 from dragoman.store.postgres import PostgresStore
 from dragoman.store.spec import StoreSpec
 from dragoman.store.spool import Spool
@@ -233,3 +234,18 @@ def test_sweeping_goes_on_whatever_the_store_says(tmp_path: Path, owner: Owner) 
 
     asyncio.run(scene())
     assert pauses == [SWEEP_S] * 3
+
+
+def test_it_says_how_long_it_lasts(tmp_path: Path, owner: Owner) -> None:
+    """From when the store was first seen away; without a spool not at all; and anew once it has answered."""
+    now = [100.0]
+    spool = Spool.open(tmp_path / "spool.db")
+    nothing = cast("Store", None)
+    ledger = Ledger(nothing, owner, spool=spool, grace_s=60, tick=lambda: now[0])
+    told = []
+    for at, answers in ((100, True), (200, False), (260, False), (261, False), (262, True), (300, False)):
+        now[0] = at
+        told.append(ledger.lasts(answers=answers))
+    assert told == [True, True, True, False, True, True]
+    assert not Ledger(nothing, owner).lasts(answers=False)
+    spool.close()

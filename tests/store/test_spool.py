@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.store.postgres.scene import attempt, exchange
+from tests.store.postgres.scene import attempt, claim, exchange
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import Meters
@@ -81,6 +81,31 @@ def test_a_locked_file_is_unavailable(tmp_path: Path, monkeypatch: pytest.Monkey
                 await spool.keep(exchange("a"), [])
             assert caught.value.kind is Kind.UNAVAILABLE
         assert await spool.count() == 0
+        spool.close()
+
+    asyncio.run(scene())
+
+
+def test_what_was_paid_from_leases_is_booked_at_what_it_held(tmp_path: Path) -> None:
+    """The claim is kept with the row; where its process died, all of it is the last attempt's cost."""
+
+    async def scene() -> None:
+        spool = Spool.open(tmp_path / "ledger.db")
+        held = claim(40, 100)
+        failed = replace(attempt("a"), state="failed", meters=Meters(cost_micros=3))
+        await spool.keep(exchange("a", owner="dead"), [failed, attempt("a", 2), attempt("a", 3)], held)
+        await spool.keep(exchange("b", owner="alive"), [attempt("b")])
+        assert await spool.waiting(["dead", "nobody"]) == [("dead", "a")]
+        await spool.interrupt(["dead"])
+        (row,) = await spool.ended()
+        assert (row.shares, row.held_micros) == (held.shares, 40)
+        assert (row.exchange.meters, row.exchange.state) == (
+            Meters(cost_micros=40, estimated=True),
+            "interrupted",
+        )
+        assert row.exchange.settled_at is not None
+        assert [one.meters.cost_micros for one in row.attempts] == [3, 0, 40]
+        assert await spool.waiting(["dead", "alive"]) == [("dead", "a"), ("alive", "b")]
         spool.close()
 
     asyncio.run(scene())

@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dragoman.accounts.leases import Purse
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Store
 from dragoman.store.budgets import Claim, Short
-from dragoman.store.spool import Spool
+from dragoman.store.spool import Spool, Spooled
 
 Dead = Callable[[Sequence[str]], Awaitable[list[str]]]
 """Tells which of some owners are dead."""
@@ -91,14 +92,17 @@ SWEEP_S = 5.0
 class Ledger:
     """Writes the rows of one owner.
 
-    While a store on another machine is away, what needs no budget goes on for a time of grace: its rows are
-    kept in a spool on this machine, which survives ``kill -9``, and carried over when the store is back.
+    While a store on another machine is away, what needs no budget goes on for a time of grace, and so does
+    what money was put by for (``leases.py``): rows are kept in a spool on this machine, which survives
+    ``kill -9``, and carried over when the store is back. A request whose claim the store itself has granted
+    gets no more money from leases: where it needs more during an outage, it ends there.
 
     Args:
         store: Where rows belong.
         owner: Whose they are.
         dead: Tells which of some owners are dead; None: those whose files say so.
         spool: Where rows wait while the store is away; None: they do not, and nothing is opened.
+        purse: Pays for claims while the store is away; None: nobody does.
         grace_s: Seconds for which requests are opened while the store is away.
         tick: Monotonic clock, seconds.
         pause: Waits so many seconds.
@@ -111,6 +115,7 @@ class Ledger:
         *,
         dead: Dead | None = None,
         spool: Spool | None = None,
+        purse: Purse | None = None,
         grace_s: float = 60.0,
         tick: Callable[[], float] = lambda: get_running_loop().time(),
         pause: Callable[[float], Awaitable[None]] = sleep,
@@ -119,6 +124,7 @@ class Ledger:
         self._owner = owner
         self._dead = dead or self._unlocked
         self._spool = spool
+        self._purse = purse
         self._grace_s = grace_s
         self._tick = tick
         self._pause = pause
@@ -127,7 +133,8 @@ class Ledger:
         self._spooled: set[str] = set()
         self._refused: set[str] = set()
         self._ends: set[Task[None]] = set()
-        self._late: deque[tuple[ExchangeRow, Sequence[AttemptRow]]] = deque(maxlen=MOST_LATE)
+        self._gone: set[str] = set()
+        self._late: deque[Spooled] = deque(maxlen=MOST_LATE)
 
     @property
     def owner(self) -> str:
@@ -147,10 +154,11 @@ class Ledger:
         try:
             short = await self._store.open_exchange(exchange, attempt, claim)
         except Failure as failure:
-            # Money needs the store; the rest may wait for it.
-            await self._keep(failure, exchange, (attempt,), may=claim is None)
+            # Money needs the store, or a lease; the rest may wait.
+            await self._keep(failure, exchange, (attempt,), claim)
             return None
         self._away_at = None
+        self._note(short, claim)
         if short is None and self._spool is not None:
             self._open[exchange.id] = exchange, (attempt,)
         return short
@@ -159,15 +167,17 @@ class Ledger:
         """Book one more attempt of an open request, as :meth:`open`; durable when this returns."""
         id_ = attempt.exchange_id
         if id_ in self._spooled:
-            await self._keep(_away(), *self._with(attempt), may=claim is None)
+            await self._keep(_away(), *self._with(attempt), claim)
             return None
         try:
             short = await self._store.open_attempt(attempt, claim)
         except Failure as failure:
-            if id_ not in self._open:
+            # What the store holds for it is not ours to know now: there is one purse, or the other.
+            if id_ not in self._open or claim is not None:
                 raise
-            await self._keep(failure, *self._with(attempt), may=claim is None)
+            await self._keep(failure, *self._with(attempt), None)
             return None
+        self._note(short, claim)
         if short is None and id_ in self._open:
             self._open[id_] = self._with(attempt)
         return short
@@ -175,8 +185,25 @@ class Ledger:
     async def claim(self, exchange_id: str, claim: Claim) -> Short | None:
         """Hold more, or less, for an open request; return why that was not granted, if so."""
         if exchange_id in self._spooled:
-            raise _away()
-        return await self._store.claim(exchange_id, claim)
+            await self._keep(_away(), *self._open[exchange_id], claim)
+            return None
+        short = await self._store.claim(exchange_id, claim)
+        self._note(short, claim)
+        return short
+
+    def lasts(self, *, answers: bool) -> bool:
+        """Say whether requests are served now, by somebody who has just seen whether the store answers.
+
+        While it does not, they are for a time of grace, where there is a spool.
+        """
+        if answers:
+            self._away_at = None
+            return True
+        if self._spool is None:
+            return False
+        if self._away_at is None:
+            self._away_at = self._tick()
+        return self._tick() - self._away_at <= self._grace_s
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Book how a request ended. Written even if the caller is cancelled while it waits.
@@ -196,7 +223,7 @@ class Ledger:
         while self._late:
             late = self._late[0]
             try:
-                await self._store.settle(*late)
+                await self._end(late)
             except Failure as failure:
                 if failure.kind is Kind.UNAVAILABLE:
                     break
@@ -217,11 +244,17 @@ class Ledger:
         What they left in the spool is carried over first: it may say how a request really ended.
         """
         if self._spool is not None:
+            await self._look_around(self._spool)
             if left := await self._unlocked(await self._spool.owners()):
                 await self._spool.interrupt(left)
             await self._carry()
-        dead = await self._dead(await self._store.open_owners())
-        return await self._store.interrupt(dead) if dead else 0
+        owners = await self._store.open_owners()
+        # Whoever is known to be gone has no file any more that would say so.
+        dead = sorted({*await self._dead(owners), *self._gone.intersection(owners)})
+        found = await self._store.interrupt(dead) if dead else 0
+        if self._purse is not None:
+            await self._purse.release(self._gone)
+        return found
 
     async def sweeping(self) -> None:
         """Sweep again and again, until cancelled; while the store is away nobody is taken for dead."""
@@ -229,6 +262,12 @@ class Ledger:
             await self._pause(SWEEP_S)
             with suppress(Failure):
                 await self.sweep()
+
+    async def leave(self) -> None:
+        """Book what is late, and give back what was put by; call it last."""
+        await self.catch_up()
+        if self._purse is not None:
+            await self._purse.leave()
 
     def _ended(self, task: Task[None]) -> None:
         """Let go of an end: whoever waited for it may have left, and what failed is booked late anyway."""
@@ -238,16 +277,21 @@ class Ledger:
 
     async def _settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         self._open.pop(exchange.id, None)
+        claim = self._purse.drawn(exchange.id) if self._purse is not None else None
+        shares, held = (claim.shares, claim.micros) if claim is not None else ((), 0)
+        ended = Spooled(exchange, tuple(attempts), shares, held)
         try:
-            await self._store.settle(exchange, attempts)
+            await self._end(ended)
         except Failure as failure:
             if failure.kind is not Kind.UNAVAILABLE:
                 raise
             if self._spool is not None:
                 with suppress(Failure):
-                    await self._spool.keep(exchange, attempts)
+                    await self._spool.keep(exchange, attempts, claim)
+                    if self._purse is not None:
+                        self._purse.owe(exchange.id, _cost(exchange))
                     return
-            self._late.append((exchange, attempts))
+            self._late.append(ended)
             raise
         finally:
             spooled = exchange.id in self._spooled
@@ -255,8 +299,20 @@ class Ledger:
         if spooled and self._spool is not None:
             await self._spool.remove([exchange.id])
 
+    async def _end(self, ended: Spooled) -> None:
+        """Write how a request ended: against a lease, if it was paid from one."""
+        if self._purse is None or not ended.shares:
+            await self._store.settle(ended.exchange, ended.attempts)
+            return
+        await self._purse.charge([ended])
+        self._purse.booked(ended.exchange.id, _cost(ended.exchange))
+
     async def _keep(
-        self, failure: Failure, exchange: ExchangeRow, attempts: tuple[AttemptRow, ...], *, may: bool
+        self,
+        failure: Failure,
+        exchange: ExchangeRow,
+        attempts: tuple[AttemptRow, ...],
+        claim: Claim | None,
     ) -> None:
         """Keep what the store could not take, if it may be kept; else raise why it could not."""
         if self._spool is None or failure.kind is not Kind.UNAVAILABLE:
@@ -264,12 +320,21 @@ class Ledger:
         now = self._tick()
         if self._away_at is None:
             self._away_at = now
-        if not may or now - self._away_at > self._grace_s:
+        if now - self._away_at > self._grace_s or not self._pays(exchange.id, claim):
             raise failure
         # Noted first: a caller that leaves while the row is written still settles it.
         self._open[exchange.id] = exchange, attempts
         self._spooled.add(exchange.id)
-        await self._spool.keep(exchange, attempts)
+        drawn = self._purse.drawn(exchange.id) if self._purse is not None else None
+        await self._spool.keep(exchange, attempts, drawn)
+
+    def _pays(self, exchange_id: str, claim: Claim | None) -> bool:
+        """Say whether a request needs no money, or leases have it."""
+        return claim is None or (self._purse is not None and self._purse.draw(exchange_id, claim))
+
+    def _note(self, short: Short | None, claim: Claim | None) -> None:
+        if short is None and claim is not None and self._purse is not None:
+            self._purse.note(claim)
 
     def _with(self, attempt: AttemptRow) -> tuple[ExchangeRow, tuple[AttemptRow, ...]]:
         exchange, attempts = self._open[attempt.exchange_id]
@@ -280,9 +345,9 @@ class Ledger:
         if self._spool is None:
             return 0
         ended = [row for row in await self._spool.ended() if row.exchange.id not in self._refused]
-        settling = (self._store.settle(row.exchange, row.attempts) for row in ended)
-        found = await gather(*settling, return_exceptions=True)
-        arrived: list[str] = []
+        arrived = await self._charge([row for row in ended if row.shares])
+        ended = [row for row in ended if row.exchange.id not in arrived]
+        found = await gather(*map(self._end, ended), return_exceptions=True)
         for row, fault in zip(ended, found, strict=True):
             if fault is None:
                 arrived.append(row.exchange.id)
@@ -293,8 +358,30 @@ class Ledger:
         await self._spool.remove(arrived)
         return await self._spool.count()
 
+    async def _charge(self, ended: Sequence[Spooled]) -> list[str]:
+        """Book what was paid from leases, all at once if it can be; return the ids of what is booked."""
+        if self._purse is None:
+            return []
+        try:
+            await self._purse.charge(ended)
+        except Failure:
+            return []  # each is tried by itself, and says what ails it
+        return [row.exchange.id for row in ended]
+
+    async def _look_around(self, spool: Spool) -> None:
+        """Note who has died on this machine, before anybody takes his file away."""
+        if self._purse is not None:
+            known = list(await spool.owners())
+            with suppress(Failure):
+                known += await self._purse.kept.owners()
+            self._gone |= set(await to_thread(Owner.left, self._owner.folder, known))
+
     async def _unlocked(self, owners: Sequence[str]) -> list[str]:
         return await to_thread(Owner.dead, self._owner.folder, owners)
+
+
+def _cost(exchange: ExchangeRow) -> int:
+    return exchange.meters.cost_micros or 0
 
 
 def _away() -> Failure:

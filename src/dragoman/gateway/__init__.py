@@ -38,6 +38,7 @@ from dragoman.accounts.keys import (
     load_pepper,
     strange_pepper,
 )
+from dragoman.accounts.leases import Purse
 from dragoman.accounts.ledger import Ledger, Owner
 from dragoman.accounts.limits import Limits
 from dragoman.accounts.living import Heart, Living, Locks
@@ -67,7 +68,7 @@ from dragoman.sinks.pool import Pool
 from dragoman.sinks.prometheus import Prometheus
 from dragoman.sinks.webhook import Webhook
 from dragoman.store import Store
-from dragoman.store.opening import open_store, owners
+from dragoman.store.opening import leases, open_store, owners
 from dragoman.store.spool import Spool
 
 WATCH_S = 1.0
@@ -146,6 +147,7 @@ class Gateway:
         self._limits: Limits | None = None
         self._sharing: Sharing | None = None
         self._spool: Spool | None = None
+        self._purse: Purse | None = None
         self._living: Living | None = None
         self._budgets: Budgets | None = None
         self._cache: Cache | None = None
@@ -306,6 +308,8 @@ class Gateway:
         for task in self._sharing.tasks():
             self._background(task)
         self._background(self._living.beating())
+        if self._purse is not None:
+            self._background(self._purse.looking())
         self._background(ledger.catching_up())
         self._background(ledger.sweeping())
         self._background(self._services.stored.sweeping())
@@ -345,7 +349,7 @@ class Gateway:
         if self._media is not None:
             await self._media.close()
         if self._services is not None:
-            await self._services.ledger.catch_up()
+            await self._services.ledger.leave()
         if self._sharing is not None:
             await self._sharing.close()
         if self._spool is not None:
@@ -367,10 +371,12 @@ class Gateway:
             return ["the gateway is shutting down"]
         if self._services is None or self._store is None:
             return ["the gateway is starting"]
+        ledger = self._services.ledger
         try:
             await self._store.setting("alive")
         except Failure as failure:
-            return [failure.message]
+            return [] if ledger.lasts(answers=False) else [failure.message]
+        ledger.lasts(answers=True)
         return []
 
     def reload(self) -> bool:
@@ -474,11 +480,21 @@ class Gateway:
         config = self.config
         if config.store.url:
             self._spool = Spool.open(config.data / "spool" / "ledger.db")
+            if (kept := leases(self.store)) is not None:
+                self._purse = Purse(
+                    kept,
+                    self._owner.id,
+                    self._spool,
+                    percent=config.store.lease_percent,
+                    grace_s=config.store.grace_s,
+                    tick=self._tick,
+                )
         return Ledger(
             self.store,
             self._owner,
             dead=living.dead,
             spool=self._spool,
+            purse=self._purse,
             grace_s=config.store.grace_s,
             tick=self._tick,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import Store
+from dragoman.store.leases import Leases, Leasing
 from dragoman.store.owners import Owners
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore
@@ -48,6 +49,11 @@ async def seen(spec: StoreSpec) -> str:
 def owners(store: Store) -> Owners | None:
     """Return who knows the living of all machines; None: the files of this one do."""
     return store if isinstance(store, Owners) else None
+
+
+def leases(store: Store) -> Leases | None:
+    """Return where money of budgets may be put by; None: the store is a file, and never away."""
+    return store.leases if isinstance(store, Leasing) else None
 
 
 def _postgres(spec: StoreSpec) -> type[PostgresStore]:

@@ -20,7 +20,10 @@ class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         timeout_s: Seconds a connection or a statement may take in PostgreSQL; nothing waits longer than
             twice that.
         grace_s: Seconds after which, while PostgreSQL is away, requests are refused; until then those
-            without a budget are served, and booked in a file until it is back.
+            without a budget are served, those under one from what was put by for it, and booked in a file
+            until it is back.
+        lease_percent: Percent of a hard budget that each process puts by for when PostgreSQL is away, as
+            long as half of the budget is free; 0: nothing is, and requests under budgets are refused then.
     """
 
     url: str = ""
@@ -29,6 +32,7 @@ class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pool: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     grace_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 60.0
+    lease_percent: Annotated[float, msgspec.Meta(ge=0, le=10)] = 1.0
 
     def __repr__(self) -> str:
         # Its url may hold a password.

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
+from dragoman.store.budgets import Claim, Share
 from dragoman.store.ledger import AttemptRow, ExchangeRow
 from dragoman.store.sqlite.commit import Write, Writer
 
@@ -33,14 +34,17 @@ _KEEP = """
     insert into spooled values (?, ?, ?, ?)
     on conflict do update set ended = excluded.ended, row = excluded.row where not spooled.ended
 """
+_NOW = "select (julianday('now') - 2440587.5) * 86400.0"
 _OWNED = "select id, row from spooled where not ended and owner in (select value from json_each(?))"
 
 
 class Spooled(msgspec.Struct, frozen=True):
-    """One request with its attempts."""
+    """One request with its attempts, and what it holds of its process's leases (``leases.py``), and where."""
 
     exchange: ExchangeRow
     attempts: tuple[AttemptRow, ...]
+    shares: tuple[Share, ...] = ()
+    held_micros: int = 0
 
 
 class Spool:
@@ -66,13 +70,16 @@ class Spool:
         except (sqlite3.Error, OSError) as error:
             raise Failure(Kind.UNAVAILABLE, f"{path}: {error}", code="store_unavailable") from error
 
-    async def keep(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
-        """Keep what is known of a request; durable when this returns.
+    async def keep(
+        self, exchange: ExchangeRow, attempts: Sequence[AttemptRow], claim: Claim | None = None
+    ) -> None:
+        """Keep what is known of a request, and what it holds of leases; durable when this returns.
 
         Raises:
             Failure: UNAVAILABLE.
         """
-        row = Spooled(_readable(exchange), tuple(map(_readable, attempts)))
+        shares, held = (claim.shares, claim.micros) if claim is not None else ((), 0)
+        row = Spooled(_readable(exchange), tuple(map(_readable, attempts)), shares, held)
         values = (row.exchange.id, row.exchange.owner, exchange.state != "reserved", msgspec.json.encode(row))
         await self._do(lambda connection: connection.execute(_KEEP, values))
 
@@ -92,14 +99,24 @@ class Spool:
         query = "select distinct owner from spooled where not ended"
         return [row[0] for row in await self._do(lambda connection: connection.execute(query).fetchall())]
 
+    async def waiting(self, owners: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the owner and the id of each request of some owners that is kept, ended or not."""
+        query = "select owner, id from spooled where owner in (select value from json_each(?))"
+        values = (msgspec.json.encode(owners).decode(),)
+        return await self._do(lambda connection: connection.execute(query, values).fetchall())
+
     async def interrupt(self, dead_owners: Sequence[str]) -> int:
-        """Mark what dead processes left open as interrupted; return how many requests."""
+        """Mark what dead processes left open as interrupted; return how many requests.
+
+        What was paid from leases is booked at what it held, as an estimate.
+        """
         owners = (msgspec.json.encode(dead_owners).decode(),)
 
         def act(connection: sqlite3.Connection) -> int:
             found = connection.execute(_OWNED, owners).fetchall()
+            now = connection.execute(_NOW).fetchone()[0]
             for id_, row in found:
-                changed = msgspec.json.encode(_interrupted(msgspec.json.decode(row, type=Spooled)))
+                changed = msgspec.json.encode(_interrupted(msgspec.json.decode(row, type=Spooled), now))
                 connection.execute("update spooled set ended = 1, row = ? where id = ?", (changed, id_))
             return len(found)
 
@@ -125,11 +142,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _interrupted(row: Spooled) -> Spooled:
-    def end(one: Any) -> Any:
-        return msgspec.structs.replace(one, state="interrupted") if one.state == "reserved" else one
+def _interrupted(row: Spooled, now: float) -> Spooled:
+    held, last = row.held_micros, len(row.attempts) - 1
 
-    return Spooled(end(row.exchange), tuple(map(end, row.attempts)))
+    def end(one: Any, held: int) -> Any:
+        if one.state != "reserved":
+            return one
+        if not row.held_micros:
+            return msgspec.structs.replace(one, state="interrupted")
+        meters = msgspec.structs.replace(one.meters, estimated=True, cost_micros=held)
+        return msgspec.structs.replace(one, state="interrupted", settled_at=now, meters=meters)
+
+    attempts = [end(one, held if place == last else 0) for place, one in enumerate(row.attempts)]
+    return msgspec.structs.replace(row, exchange=end(row.exchange, held), attempts=tuple(attempts))
 
 
 Row = TypeVar("Row", ExchangeRow, AttemptRow)

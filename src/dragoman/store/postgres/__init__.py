@@ -33,6 +33,7 @@ from dragoman.store.postgres.database import (
     words,
 )
 from dragoman.store.postgres.keys import PostgresKeys
+from dragoman.store.postgres.leases import PostgresLeases
 from dragoman.store.postgres.pool import TRIES, Pool
 from dragoman.store.postgres.prices import PostgresPrices
 from dragoman.store.postgres.ratings import PostgresRatings
@@ -104,6 +105,7 @@ class PostgresStore:
         self._audit = PostgresAudit(self._pool)
         self._prices = PostgresPrices(self._pool, self._reporting)
         self._budgets = PostgresBudgets(self._pool, self._reporting)
+        self._leases = PostgresLeases(self._pool)
         self._archive = PostgresArchive(self._pool, self._reporting)
 
     @classmethod
@@ -185,6 +187,11 @@ class PostgresStore:
     def budgets(self) -> PostgresBudgets:
         """What may be spent."""
         return self._budgets
+
+    @property
+    def leases(self) -> PostgresLeases:
+        """What processes have put by of budgets."""
+        return self._leases
 
     @property
     def archive(self) -> PostgresArchive:

@@ -18,12 +18,10 @@ from typing import Any
 import msgspec
 
 from dragoman.store.budgets import Claim, Share, Short
+from dragoman.store.leases import Place
 from dragoman.store.ledger import AttemptRow, ExchangeRow
 from dragoman.store.postgres import rows
 from dragoman.store.postgres.database import Connection, plain
-
-Place = tuple[str, str, int]
-"""A window: budget, subject, and the Unix second it begins at."""
 
 # The order is that of the index, and the same for everybody.
 _LOCK_EXCHANGES = """
@@ -38,10 +36,18 @@ _STANDING = """
     select budget, subject, at, spent, held from budget_window
     where (budget, subject, at) in (select * from unnest($1::text[], $2::text[], $3::bigint[]))
 """
-_MOVE = """
+MOVE = """
     update budget_window as stands set held = stands.held + moved.micros
     from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as moved (budget, subject, at, micros)
     where stands.budget = moved.budget and stands.subject = moved.subject and stands.at = moved.at
+"""
+# Leases are in the way of a claim that would fit without them; once a second is word enough.
+_CALL_IN = """
+    update budget_window as stands set wanted_at = clock_timestamp()
+    where (budget, subject, at) in (select * from unnest($1::text[], $2::text[], $3::bigint[]))
+      and (wanted_at is null or wanted_at < clock_timestamp() - interval '1 second')
+      and exists (select from lease where (lease.budget, lease.subject, lease.at)
+          = (stands.budget, stands.subject, stands.at))
 """
 _HOLD = """
     update exchange set held_micros = held.micros, shares = held.shares
@@ -94,15 +100,17 @@ async def book(connection: Connection, group: Sequence[Entry]) -> list[Short | N
     """
     settled = [entry for entry in group if isinstance(entry, Settling)]
     raised = [entry for entry in group if isinstance(entry, Claiming) and entry.claim is not None]
-    known = await _lock_exchanges(connection, [*settled, *raised])
+    known = await lock_exchanges(connection, [*settled, *raised])
     wanted = {place_of(share) for share in shares_of(group)}
     held = {place for one in known.values() for place in one.places}
-    if wanted - await _lock_windows(connection, wanted | held):
+    if wanted - await lock_windows(connection, wanted | held):
         return None
-    await _settle(connection, settled)
+    await settle(connection, settled)
     desk = _Desk(known, await _standing(connection, wanted))
     shorts = [None if isinstance(entry, Settling) else desk.grant(entry) for entry in group]
     granted = [entry for entry, short in zip(group, shorts, strict=True) if short is None]
+    if any(shorts):
+        await _call_in(connection, group, shorts)
     await _open(connection, granted, desk)
     return shorts
 
@@ -118,7 +126,7 @@ def place_of(share: Share) -> Place:
     return str(plain(share.budget)), str(plain(share.subject)), share.at
 
 
-class _Held:
+class Held:
     """What an exchange holds, and where; each place with what else its share says."""
 
     def __init__(self, *, is_open: bool = True, micros: int = 0, shares: str = "[]") -> None:
@@ -132,7 +140,7 @@ class _Held:
 class _Desk:
     """Grants claims one after the other, and says afterwards what that comes to."""
 
-    def __init__(self, known: dict[str, _Held], standing: dict[Place, tuple[int, int]]) -> None:
+    def __init__(self, known: dict[str, Held], standing: dict[Place, tuple[int, int]]) -> None:
         self.known = known
         self.standing = standing
         self.moved: dict[Place, int] = {}
@@ -146,7 +154,7 @@ class _Desk:
         claim = entry.claim
         if claim is None:
             return None
-        held = _Held() if isinstance(entry, Opening) else self.known.get(entry.about)
+        held = Held() if isinstance(entry, Opening) else self.known.get(entry.about)
         if held is None or not held.is_open:
             return None  # its end was written first: whoever asked has left
         shares = {place_of(share): share for share in claim.shares}
@@ -167,29 +175,31 @@ class _Desk:
         return None
 
 
-async def _lock_exchanges(connection: Connection, group: Sequence[Entry]) -> dict[str, _Held]:
+async def lock_exchanges(connection: Connection, group: Sequence[Entry]) -> dict[str, Held]:
+    """Lock exchanges; return what those that are there hold."""
     if not group:
         return {}
     found = await connection.fetch(_LOCK_EXCHANGES, [plain(entry.about) for entry in group])
     return {
-        id_: _Held(is_open=state == "reserved", micros=micros, shares=shares)
+        id_: Held(is_open=state == "reserved", micros=micros, shares=shares)
         for id_, state, micros, shares in found
     }
 
 
-async def _lock_windows(connection: Connection, places: set[Place]) -> set[Place]:
+async def lock_windows(connection: Connection, places: set[Place]) -> set[Place]:
     """Lock windows; return those that are there."""
-    found = await connection.fetch(_LOCK_WINDOWS, *_columns(sorted(places))) if places else []
+    found = await connection.fetch(_LOCK_WINDOWS, *columns(sorted(places))) if places else []
     return {(budget, subject, at) for budget, subject, at in found}
 
 
 async def _standing(connection: Connection, places: set[Place]) -> dict[Place, tuple[int, int]]:
     """Return what windows that are locked have spent and hold."""
-    found = await connection.fetch(_STANDING, *_columns(sorted(places))) if places else []
+    found = await connection.fetch(_STANDING, *columns(sorted(places))) if places else []
     return {(budget, subject, at): (spent, held) for budget, subject, at, spent, held in found}
 
 
-async def _settle(connection: Connection, settled: Sequence[Settling]) -> None:
+async def settle(connection: Connection, settled: Sequence[Settling]) -> None:
+    """Write ends; of rows that are there, only of those that are open."""
     ended = sorted(settled, key=lambda entry: entry.about)
     await rows.insert(connection, rows.SETTLE_EXCHANGES, [rows.values(entry.exchange) for entry in ended])
     attempts = [rows.values(attempt) for entry in ended for attempt in entry.attempts]
@@ -201,9 +211,7 @@ async def _open(connection: Connection, granted: Sequence[Entry], desk: _Desk) -
     opened = [entry for entry in granted if isinstance(entry, Opening)]
     raised = [entry for entry in granted if isinstance(entry, Claiming)]
     if moved := sorted((place, micros) for place, micros in desk.moved.items() if micros):
-        await connection.execute(
-            _MOVE, *_columns(place for place, _ in moved), [micros for _, micros in moved]
-        )
+        await connection.execute(MOVE, *columns(place for place, _ in moved), [micros for _, micros in moved])
     await rows.insert(
         connection,
         rows.OPEN_EXCHANGES,
@@ -219,12 +227,25 @@ async def _open(connection: Connection, granted: Sequence[Entry], desk: _Desk) -
     await rows.insert(connection, rows.OPEN_ATTEMPTS, [rows.values(attempt) for attempt in attempts])
 
 
+async def _call_in(connection: Connection, group: Sequence[Entry], shorts: Sequence[Short | None]) -> None:
+    """Leave word, where money is held that leases hold a part of."""
+    places = set()
+    for entry, short in zip(group, shorts, strict=True):
+        if short is None or isinstance(entry, Settling) or entry.claim is None:
+            continue
+        if short.spent_micros + entry.claim.micros <= (short.share.cap_micros or 0):
+            places.add(place_of(short.share))
+    if places:
+        await connection.execute(_CALL_IN, *columns(sorted(places)))
+
+
 def _may_begin(entry: Opening | Claiming, desk: _Desk) -> bool:
     """Say whether an attempt is written: not one that asked under a budget after its exchange's end."""
     return isinstance(entry, Opening) or entry.claim is None or entry.about in desk.held
 
 
-def _columns(places: Iterable[Place]) -> tuple[list[str], list[str], list[int]]:
+def columns(places: Iterable[Place]) -> tuple[list[str], list[str], list[int]]:
+    """Return windows as statements take them, column by column."""
     listed = list(places)
     budgets, subjects, times = (
         (list(column) for column in zip(*listed, strict=True)) if listed else ([], [], [])

@@ -18,8 +18,9 @@ import msgspec
 from dragoman.store import Part
 from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import AlertRow, BudgetRow, Scope, Share, Window
+from dragoman.store.leases import Place
 from dragoman.store.postgres.audit import alone, note
-from dragoman.store.postgres.booking import Place, place_of
+from dragoman.store.postgres.booking import place_of
 from dragoman.store.postgres.database import Connection
 from dragoman.store.postgres.pool import Pool
 from dragoman.store.postgres.reports import summed
@@ -72,6 +73,7 @@ _ADOPT = """
 _HELD_BY_ALL = f"""
     select coalesce(sum(held_micros), 0) from exchange where state = 'reserved' and {_CLAIMED}
 """  # noqa: S608  as above
+_LEASED = "select coalesce(sum(micros), 0) from lease where (budget, subject, at) = ($1, $2, $3)"
 _SPENT_BY_GROUP = """
     select coalesce(sum(cost_micros), 0) from exchange
     where {scope} = $2 and {scope} <> '' and opened_at >= $1 and state <> 'reserved'
@@ -164,12 +166,14 @@ async def make_windows(connection: Connection, shares: Sequence[Share]) -> None:
     """Make the windows that are not there yet, in a transaction that does nothing else."""
     # Not even those may go on who have only locked rows so far: they would write to them next.
     await connection.execute("lock table exchange in exclusive mode")
+    await connection.execute("lock table lease in exclusive mode")
     by_place: dict[Place, Share] = {place_of(share): share for share in shares}
     for place in sorted(by_place):
         if await connection.first(_STANDING, *place) is None:
             share = by_place[place]
             await connection.execute(_ADOPT.format(whose=_WHOSE[share.scope], claimed=_CLAIMED), *place)
             held = int(await connection.value(_HELD_BY_ALL, *place))
+            held += int(await connection.value(_LEASED, *place))
             await connection.execute(_OPENED, *place, await _spent(connection, share), held)
 
 
