@@ -151,3 +151,27 @@ def test_one_name_for_two_keys_is_told_of(tmp_path: Path, caplog: pytest.LogCapt
             assert "key-1" in caplog.text
 
     asyncio.run(play())
+
+
+def test_what_was_recorded_for_a_revoked_key_is_forgotten(tmp_path: Path) -> None:
+    """Nobody can ask for it any more; what others have recorded stays."""
+
+    async def play() -> None:
+        async with Simulator() as sim, house(tmp_path, sim.url) as gate:
+            gateway, sizes = gate.gateway, [0]
+            recordings = gateway.store.recordings
+            issuing = gateway.directory.issuing(secrets.token_bytes)
+            for name in ("anna", "bert"):
+                _, secret = await issuing.create("test", Draft(name=name))
+                headers = {"authorization": f"Bearer {secret}", "x-dragoman-cache": "on"}
+                got = await ask(gate.port, post("/v1/chat/completions", chat(), headers))
+                assert got.status == 200
+                while await recordings.total() == sizes[-1]:
+                    await asyncio.sleep(0.01)
+                sizes.append(await recordings.total())
+            await issuing.revoke("test", "anna")
+            while await recordings.total() == sizes[2]:
+                await asyncio.sleep(0.01)
+            assert await recordings.total() == sizes[2] - sizes[1]
+
+    asyncio.run(play())

@@ -29,7 +29,7 @@ from dragoman.accounts import loopback
 from dragoman.accounts.alerts import Alerts
 from dragoman.accounts.budgeting import enter
 from dragoman.accounts.budgets import Budgets
-from dragoman.accounts.directory import Directory
+from dragoman.accounts.directory import Book, Directory
 from dragoman.accounts.keys import (
     Account,
     admin_digest,
@@ -144,6 +144,7 @@ class Gateway:
         self._owner: Owner | None = None
         self._local: LocalModel | None = None
         self._directory: Directory | None = None
+        self._revoked: frozenset[str] = frozenset()
         self._limits: Limits | None = None
         self._sharing: Sharing | None = None
         self._spool: Spool | None = None
@@ -225,37 +226,57 @@ class Gateway:
         swept = await ledger.sweep()
         if swept:
             self._announce(f"{swept} request(s) of a process that died were booked as interrupted")
+        admin = await self._open_directory(config)
+        self._transport = AiohttpTransport()
+        self._media = Fetcher(config.media)
+        await self._start_local()
+        self._snapshot = self._build(config)
+        self._open_shared(config)
+        self._metrics = self._counting(config)
+        self._sinks = Hub(self._listeners(config), _trouble)
+        self._services = self._serve(config, ledger)
+        self._sinks.start()
+        self._beside(config)
+        if self._load is not None:
+            self._watch()
+        self._greet(admin)
+
+    async def _open_directory(self, config: Config) -> str | None:
+        """Find out who there is and what they may spend; return the admin key, if it was made just now."""
         pepper = load_pepper(config.data, config.pepper)
-        if strange := await strange_pepper(self._store, pepper):
+        if strange := await strange_pepper(self.store, pepper):
             log.warning(strange)
-        admin = await ensure_admin(self._store, pepper, secrets.token_bytes)
+        admin = await ensure_admin(self.store, pepper, secrets.token_bytes)
         self._directory = Directory(
-            self._store,
+            self.store,
             pepper,
             config.keys,
-            admin=await admin_digest(self._store, pepper),
+            admin=await admin_digest(self.store, pepper),
             open_to_all=not config.keys and loopback.is_loopback(config.server.host),
             now=self._now,
             tick=self._tick,
             pause=asyncio.sleep,
             complain=_complain,
         )
-        await enter(config.budgets, self._store.budgets, self._now())
+        await enter(config.budgets, self.store.budgets, self._now())
         await self._directory.refresh()
+        self._revoked = self._directory.book.revoked
+        self._directory.changed = self._forget
         for name in sorted({key.name for key in config.keys} & self._directory.book.keys.keys()):
             log.warning(
                 "the key %s of the configuration has the name of another key: what is known by it, such as "
                 "requests, budgets and kept answers, belongs to both; give it another name",
                 name,
             )
+        return admin
+
+    def _open_shared(self, config: Config) -> None:
+        """Open what is counted, filled in and recorded."""
+        assert self._owner is not None
         self._budgets = Budgets(lambda: self.directory.book.budgets, self._now)
-        self._transport = AiohttpTransport()
-        self._media = Fetcher(config.media)
-        await self._start_local()
-        self._snapshot = self._build(config)
         self._sharing = Sharing(
             config,
-            self._directory,
+            self.directory,
             self._owner.id,
             tick=self._tick,
             chance=self._chance,
@@ -269,11 +290,19 @@ class Gateway:
             complain=_complain,
         )
         self._templates = Templates(config.templates, _complain)
-        recordings = self._sharing.recordings or self._store.recordings
+        recordings = self._sharing.recordings or self.store.recordings
         self._cache = Cache(config.cache, recordings, now=self._now, complain=_complain)
-        self._metrics = self._counting(config)
-        self._sinks = Hub(self._listeners(config), _trouble)
-        self._services = Services(
+
+    def _serve(self, config: Config, ledger: Ledger) -> Services:
+        """Return what exchanges work with."""
+        assert self._owner is not None
+        assert self._living is not None
+        assert self._transport is not None
+        assert self._media is not None
+        assert self._limits is not None
+        assert self._cache is not None
+        assert self._budgets is not None
+        return Services(
             live=self._live,
             admit=self._admit,
             ledger=ledger,
@@ -286,7 +315,7 @@ class Gateway:
             pause=asyncio.sleep,
             complain=_complain,
             stored=Stored(
-                self._store.responses,
+                self.store.responses,
                 config.responses,
                 self._owner.id,
                 dead=self._living.dead,
@@ -295,38 +324,45 @@ class Gateway:
             ),
             limits=self._limits,
             cache=self._cache,
-            fill=self._templates.fill,
+            fill=self.templates.fill,
             tell=self.tell,
             under_way={},
             sizes=Sizes(),
             budgets=self._budgets,
         )
-        self._sinks.start()
-        self._background(self._directory.following())
-        self._background(self._alerts().watching())
-        self._background(self._limits.keep(asyncio.sleep))
-        for task in self._sharing.tasks():
-            self._background(task)
-        self._background(self._living.beating())
-        if self._purse is not None:
-            self._background(self._purse.looking())
-        self._background(ledger.catching_up())
-        self._background(ledger.sweeping())
-        self._background(self._services.stored.sweeping())
-        self._background(self._cache.sweeping())
+
+    def _beside(self, config: Config) -> None:
+        """Run what has to run beside everything else."""
+        assert self._owner is not None
+        assert self._living is not None
+        assert self._limits is not None
+        assert self._cache is not None
+        ledger = self.services.ledger
         retention = Retention(
-            self._store,
+            self.store,
             config.retention,
             config.data,
             holder=self._owner.id,
             now=self._now,
             complain=_complain,
         )
-        self._background(retention.keeping())
-        self._background(self._templates.watching(WATCH_S))
-        if self._load is not None:
-            self._watch()
-        self._greet(admin)
+        work = [
+            self.directory.following(),
+            self._alerts().watching(),
+            self._limits.keep(asyncio.sleep),
+            *self.sharing.tasks(),
+            self._living.beating(),
+            ledger.catching_up(),
+            ledger.sweeping(),
+            self.services.stored.sweeping(),
+            self._cache.sweeping(),
+            retention.keeping(),
+            self.templates.watching(WATCH_S),
+        ]
+        if self._purse is not None:
+            work.append(self._purse.looking())
+        for one in work:
+            self._background(one)
 
     async def stop(self) -> None:
         """Close everything; what is to be written is written."""
@@ -410,6 +446,19 @@ class Gateway:
             await self.directory.refresh()
         except Failure as failure:
             _complain("the budgets of the new configuration are not kept", failure)
+
+    def _forget(self, book: Book) -> None:
+        """Delete what was recorded for keys that were revoked; told of every new book."""
+        for name in book.revoked - self._revoked:
+            self._background(self._forgotten(name))
+        self._revoked = book.revoked
+
+    async def _forgotten(self, key: str) -> None:
+        try:
+            if self._cache is not None:
+                await self._cache.forget(key)
+        except Failure as failure:
+            _complain(f"answers recorded for the revoked key {key} stay until they expire", failure)
 
     def _live(self) -> Snapshot:
         assert self._snapshot is not None
