@@ -113,7 +113,7 @@ async def _settle(ex: Exchange) -> None:
 
 def _glean(ex: Exchange, attempt: Attempt) -> None:
     """Count what had come of an answer when its client left, though nobody told it."""
-    if ex.state == "cancelled" and attempt.answer is not None and attempt.folder.begun:
+    if ex.state == "cancelled" and attempt.answer is not None and attempt.failure is None:
         for event in attempt.answer.rest():
             attempt.folder.feed(event)
 

@@ -14,6 +14,7 @@ from asyncio import (
     TimerHandle,
     current_task,
     get_running_loop,
+    sleep,
     timeout,
     wait,
 )
@@ -39,6 +40,10 @@ Send = Callable[[Message], Awaitable[None]]
 STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 """Sent with every stream, so that proxies in between pass it on as it comes."""
 
+
+TURNS = 4
+"""Turns of the event loop between a client's leaving and the end of its exchange: what a provider has sent by
+then has been used, and is taken in to be booked."""
 
 UNREAD = (Kind.TOO_LARGE, Kind.TIMEOUT, Kind.UNAUTHENTICATED, Kind.FORBIDDEN)
 """Refusals that leave some of the body unread, so that nothing can follow it on the connection."""
@@ -161,6 +166,8 @@ class Watch:
         """Wait for the end of the connection; it also ends with the answer itself."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        for _ in range(TURNS):
+            await sleep(0)
         if not self._out.over:
             self.gone = True
             self._task.cancel()
