@@ -249,9 +249,9 @@ def test_streams_and_answers_count_alike_and_say_the_same(streamed: str, unary: 
     assert folded.choices[0].parts == whole.choices[0].parts
     assert (folded.usage.output, folded.usage.reasoning) == (whole.usage.output, whole.usage.reasoning)
     if streamed == "cache":
-        assert msgspec.structs.replace(folded.usage, native=None) == msgspec.structs.replace(
-            whole.usage, native=None
-        )
+        # Of these two recordings only one says what it was served as.
+        told = [msgspec.structs.replace(usage, native=None, tier="") for usage in (folded.usage, whole.usage)]
+        assert told[0] == told[1]
 
 
 def test_usage_of_a_stream_is_merged_field_by_field() -> None:
