@@ -18,7 +18,6 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -51,6 +50,7 @@ from dragoman.core.failure import Failure, Kind
 from dragoman.dialects import Call
 from dragoman.exchange import Services, Snapshot
 from dragoman.exchange.stored import Stored
+from dragoman.gateway.listening import Listening
 from dragoman.gateway.sharing import Sharing
 from dragoman.prompts import Templates
 from dragoman.providers import Provider
@@ -59,14 +59,9 @@ from dragoman.providers.local import LocalModel
 from dragoman.providers.media import Fetcher
 from dragoman.providers.prices import PriceList
 from dragoman.providers.transport import AiohttpTransport, Transport
-from dragoman.sinks import Sink, Telling
-from dragoman.sinks.files import Files
+from dragoman.sinks import Telling
 from dragoman.sinks.hub import Hub
-from dragoman.sinks.influx import Influx
-from dragoman.sinks.otlp import Otlp
-from dragoman.sinks.pool import Pool
 from dragoman.sinks.prometheus import Prometheus
-from dragoman.sinks.webhook import Webhook
 from dragoman.store import Store
 from dragoman.store.opening import leases, open_store, owners
 from dragoman.store.spool import Spool
@@ -152,8 +147,7 @@ class Gateway:
         self._living: Living | None = None
         self._budgets: Budgets | None = None
         self._cache: Cache | None = None
-        self._sinks: Hub | None = None
-        self._metrics: Prometheus | None = None
+        self._listening: Listening | None = None
         self._templates: Templates | None = None
         self._local_why = ""
 
@@ -178,8 +172,8 @@ class Gateway:
     @property
     def sinks(self) -> Hub:
         """Who is told afterwards; there once the gateway has started."""
-        assert self._sinks is not None
-        return self._sinks
+        assert self._listening is not None
+        return self._listening.hub
 
     @property
     def sharing(self) -> Sharing:
@@ -194,7 +188,7 @@ class Gateway:
     @property
     def metrics(self) -> Prometheus | None:
         """Who counts; None: nobody does."""
-        return self._metrics
+        return self._listening.metrics if self._listening is not None else None
 
     @property
     def templates(self) -> Templates:
@@ -232,10 +226,18 @@ class Gateway:
         await self._start_local()
         self._snapshot = self._build(config)
         self._open_shared(config)
-        self._metrics = self._counting(config)
-        self._sinks = Hub(self._listeners(config), _trouble)
+        self._listening = Listening(
+            config,
+            self._owner,
+            live=self._live,
+            in_flight=lambda: len(self.services.under_way),
+            now=self._now,
+            tick=self._tick,
+            chance=self._chance,
+            complain=_trouble,
+        )
         self._services = self._serve(config, ledger)
-        self._sinks.start()
+        self.sinks.start()
         self._beside(config)
         if self._load is not None:
             self._watch()
@@ -369,8 +371,8 @@ class Gateway:
         self.draining = True
         if self._services is not None:
             await self._services.stored.stop()
-        if self._sinks is not None:
-            await self._sinks.stop()
+        if self._listening is not None:
+            await self._listening.hub.stop()
         if self._cache is not None:
             await self._cache.close()
         if self._sharing is not None:
@@ -498,22 +500,6 @@ class Gateway:
             return "it is switched off"
         return missing(row)
 
-    def _listeners(self, config: Config) -> list[Sink]:
-        """Return everyone who is told afterwards."""
-        listeners: list[Sink] = []
-        if self._metrics is not None:
-            listeners.append(self._metrics)
-        if config.files.enabled:
-            listeners.append(Files(config.files, tick=self._tick, complain=_trouble))
-        if config.influx.url:
-            listeners.append(self._influx(config))
-        if config.webhook.url:
-            now, tick, chance = self._now, self._tick, self._chance
-            listeners.append(Webhook(config.webhook, now=now, tick=tick, chance=chance, complain=_trouble))
-        if config.otlp.endpoint:
-            listeners.append(Otlp(config.otlp, address=self._address))
-        return listeners
-
     async def _alive(self) -> Living:
         """Return who knows which processes live: this machine's files, or the store that several share."""
         assert self._owner is not None
@@ -557,45 +543,6 @@ class Gateway:
             now=self._now,
             complain=_complain,
         )
-
-    def _counting(self, config: Config) -> Prometheus | None:
-        """Return who counts; workers share what they have counted in a folder."""
-        if not config.metrics.enabled:
-            return None
-        assert self._owner is not None
-        owners = self._owner.folder
-        shared = config.server.workers > 1
-        pool = Pool(config.data / "metrics", self._owner.id, dead=partial(Owner.dead, owners))
-        return Prometheus(
-            config.metrics,
-            pool=pool if shared else None,
-            in_flight=lambda: len(self.services.under_way),
-            sinks=lambda: {} if self._sinks is None else self._sinks.counts(),
-            known=self._known,
-        )
-
-    def _influx(self, config: Config) -> Influx:
-        assert self._owner is not None
-        return Influx(
-            config.influx,
-            config.data / "spool" / "influx",
-            owner=self._owner.id,
-            dead=partial(Owner.dead, self._owner.folder),
-            now=self._now,
-            tick=self._tick,
-            chance=self._chance,
-            complain=_trouble,
-            known=self._known,
-        )
-
-    def _known(self, name: str) -> bool:
-        """Say whether a model's name is one of ours, and not one that a client made up."""
-        table = self._live().table
-        return name in table.offers or name in table.routes
-
-    def _address(self, provider: str) -> str:
-        row = self._live().providers.get(provider)
-        return row.base_url if row is not None else ""
 
     async def _start_local(self) -> None:
         row = self.config.providers.get("local")
