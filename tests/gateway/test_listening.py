@@ -32,10 +32,10 @@ def test_who_is_switched_on_is_told(tmp_path: Path, name: str) -> None:
         settings = OFF | ON.get(name, {})
         async with Simulator() as sim, house(tmp_path, sim.url, **settings) as gate:
             assert (await ask(gate.port, post("/v1/chat/completions", chat()))).status == 200
-            # They are told once the row is there.
-            while not all(one["taken"] for one in (counts := gate.gateway.sinks.counts()).values()):
-                await asyncio.sleep(0.005)
-            assert [*counts] == ([name] if name else [])
+            sinks = gate.gateway.sinks
+            assert [*sinks.counts()] == ([name] if name else [])
+            while not all(one["taken"] for one in sinks.counts().values()):
+                await asyncio.sleep(0.005)  # they are told once the row is there
             assert (gate.gateway.metrics is not None) == (name == "prometheus")
 
     asyncio.run(play())
