@@ -48,14 +48,16 @@ class Scene:
         self.cache = self.another()
 
     def another(self) -> Cache:
-        """Return another process's cache over the same store."""
-        return Cache(
+        """Return another process's cache over the same store, which waits for that as long as it takes."""
+        cache = Cache(
             self.spec,
             self.store.recordings,
             now=self.clock,
             complain=lambda message, _: self.complaints.append(message),
             likeness=self.likeness,
         )
+        cache._shelf._patience_s = 60.0
+        return cache
 
     def ask(self, text: str = "hello", tenant: str = "anna") -> Question:
         """Return a question."""
