@@ -56,9 +56,12 @@ async def run(services: Services, entrance: Dialect | Surface, task: Task, call:
         await enter(ex)
         if MAX_COST in call.headers:
             ex.most = max_cost(call.headers[MAX_COST])
+        ex.passed("admit")
         ex.turn = await remember(services.stored, door, task, call, key=ex.account.name, id_=ex.id)
         ex.asked = asked = ex.turn.read(door) if ex.turn else read(door, task, call)  # 2 what, strictly
+        ex.passed("read")
         ex.route = route_to(ex, asked.model, provider=pinned(asked, call))  # 3 where to
+        ex.passed("route")
         strict = ex.route.strict or call.headers.get("x-dragoman-strict", "").lower() in ("1", "true")
         if ex.turn and isinstance(asked, Request):
             await ex.turn.accept(asked, out, ex.headers())  # in the background: told that it is queued
@@ -74,6 +77,7 @@ async def run(services: Services, entrance: Dialect | Surface, task: Task, call:
                 begin_early(ex, asked, out)
                 attempt = await _answered(ex, asked, ex.route, strict=strict)  # 5 plan, ledger, send, peek
             await _deliver(ex, asked, attempt, out)  # 6 COMMIT: the first byte leaves
+            ex.passed("deliver")
 
 
 async def _answered(ex: Exchange, asked: Asked, route: Route, *, strict: bool) -> Attempt:
@@ -148,10 +152,12 @@ async def _peek(ex: Exchange, attempt: Attempt, prepared: Prepared, asked: Asked
                 attempt.held += batch
     except Failure as failure:
         attempt.failure = failure
+        ex.passed("fault")
         if attempt.answer is not None:
             await attempt.answer.close()
         raise
     attempt.first_at = ex.services.tick()
+    ex.passed("first")
     return attempt
 
 

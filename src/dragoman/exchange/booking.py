@@ -48,6 +48,7 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         provider=last.target.provider if last else None,
         team=ex.account.team if ex.account else "",
         user=ex.account.user if ex.account else "",
+        route=_route(ex),
     )
     if at is None:
         return row
@@ -67,6 +68,8 @@ def exchange_row(ex: Exchange, at: float | None = None, rows: Sequence[AttemptRo
         fallback=ex.fallback and ex.failure is None,
         chunks=last.chunks if last else 0,
         counted=_counted(ex, last),
+        saved_micros=_saved(ex),
+        course=tuple(ex.course),
         meters=_sum([row.meters for row in rows]),
     )
 
@@ -137,6 +140,18 @@ def _conversation(asked: Request) -> str:
     """Return a request's words: one prompt as it is, of a conversation each turn with who said it."""
     words = [(message.role, plain_text(message.parts)) for message in asked.messages]
     return words[0][1] if len(words) == 1 else "\n".join(f"{role}: {text}" for role, text in words)
+
+
+def _route(ex: Exchange) -> str:
+    """Return the configuration's name for what was asked, where it has one."""
+    return ex.route.name if ex.route is not None and ex.route.name in ex.live.table.routes else ""
+
+
+def _saved(ex: Exchange) -> int | None:
+    """Return what the answer would have cost, had it not been recorded; None: nobody knows."""
+    if ex.replayed is None:
+        return 0
+    return booked(_used(ex, ex.replayed)[0], ex.replayed.quote)[0]
 
 
 def _counted(ex: Exchange, last: Attempt | None) -> Counted:

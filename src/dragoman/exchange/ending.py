@@ -77,6 +77,7 @@ async def opened(ex: Exchange, target: Target) -> Attempt:
     except CancelledError:
         attempt.priced = NOTHING, ""  # whoever left while it was written down was never asked for
         raise
+    ex.passed("reserve")
     return attempt
 
 

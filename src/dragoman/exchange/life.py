@@ -208,6 +208,15 @@ class Exchange:
         self.status: int | None = None
         """What the client was told, where that is not what the failure or its absence says."""
         self.state: State = "reserved"
+        self.course: list[tuple[str, float]] = []
+
+    def passed(self, mark: str) -> None:
+        """Note what it has come past just now, for whoever wants to know where its time went.
+
+        ``admit``, ``read``, ``route``, ``recall`` (a recording was looked for), then for each attempt ``reserve``
+        (it is in the ledger) and ``first`` (its first content) or ``fault``, and ``deliver`` (the last byte).
+        """
+        self.course.append((mark, round((self.services.tick() - self.began) * 1000, 3)))
 
     @property
     def answering(self) -> Attempt | None:

@@ -42,6 +42,7 @@ async def recalled(ex: Exchange, asked: Asked, call: Call, *, strict: bool) -> A
         return None
     question = cache.question(ex.account.name, asked, [str(target) for target in plan(ex.route)])
     recording = await cache.recall(terms, question)
+    ex.passed("recall")
     if recording is None or (strict and recording.losses):
         ex.recorder = cache.record(terms, question)
         return None
@@ -69,7 +70,9 @@ def _replayed(ex: Exchange, recording: Recording) -> Attempt:
     ex.cache, ex.similarity = "hit", recording.similarity
     ex.fallback, ex.reason = recording.fallback, recording.reason
     ex.losses = dict.fromkeys(recording.losses)
-    attempt = Attempt(0, Target(recording.provider, recording.model), ex.services.now())
+    now, prices = ex.services.now(), ex.live.prices
+    quote = prices.find(recording.provider, recording.model, now)
+    attempt = Attempt(0, Target(recording.provider, recording.model), now, quote)
     ex.replayed = attempt
     attempt.batches = _batches(recording.events)
     attempt.first_at = ex.services.tick()

@@ -59,7 +59,9 @@ class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     tell which open rows nobody will ever settle. ``cached``: answered from a recording, which costs
     nothing. ``fallback``: another model answered than the one asked for. ``chunks``: pieces the answer came
     in. ``counted``: who counted the tokens ("" while nobody has). ``team`` and ``user``: whose
-    the key was then.
+    the key was then. ``route``: the route of the configuration it was asked by, or "". ``saved_micros``: what
+    an answer that was recorded would have cost; None: nobody knows. ``course``: what it came past and
+    when, in milliseconds from its beginning (:meth:`Exchange.passed <dragoman.exchange.Exchange.passed>`).
     """
 
     id: str
@@ -89,4 +91,7 @@ class ExchangeRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     counted: Counted = ""
     team: str = ""
     user: str = ""
+    route: str = ""
+    saved_micros: int | None = 0
+    course: tuple[tuple[str, float], ...] = ()
     meters: Meters = Meters()

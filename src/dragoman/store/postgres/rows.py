@@ -21,7 +21,10 @@ ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
 """Columns in the order of the rows' fields, which end in `meters`."""
 
 FIXED = frozenset(
-    {"id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at", "team", "user"}
+    {
+        *("id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at"),
+        *("team", "user", "route"),
+    }
 )
 """What an exchange is from its opening on; settling leaves it alone."""
 
@@ -30,7 +33,9 @@ FIXED_ATTEMPT = frozenset({"exchange_id", "number", "provider", "model", "opened
 _TYPES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("stream", "cached", "fallback", "estimated"), "boolean")
     | dict.fromkeys(("opened_at", "settled_at", "first_event_ms", "latency_ms"), "double precision")
-    | dict.fromkeys(("attempts", "status", "chunks", "number", "cost_micros", "held_micros"), "bigint")
+    | dict.fromkeys(
+        ("attempts", "status", "chunks", "number", "cost_micros", "held_micros", "saved_micros"), "bigint"
+    )
     | dict.fromkeys(METERS[:-2], "bigint")
     | {"shares": "jsonb"}
 )
@@ -77,6 +82,7 @@ def exchange(row: Sequence[Any]) -> ExchangeRow:
     """Return a row of the columns :data:`EXCHANGE`."""
     fields, meters = _split(EXCHANGE, row)
     fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
+    fields["course"] = tuple(map(tuple, msgspec.json.decode(fields["course"])))
     return ExchangeRow(**fields, meters=meters)
 
 

@@ -20,7 +20,10 @@ ATTEMPT = (*AttemptRow.__struct_fields__[:-1], *METERS)
 """Columns in the order of the rows' fields, which end in `meters`."""
 
 FIXED = frozenset(
-    {"id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at", "team", "user"}
+    {
+        *("id", "request_id", "owner", "key", "dialect", "task", "model", "stream", "opened_at"),
+        *("team", "user", "route"),
+    }
 )
 """What an exchange is from its opening on; settling leaves it alone."""
 
@@ -67,6 +70,7 @@ def exchange_of(row: Sequence[Any]) -> ExchangeRow:
     fields, meters = _split(EXCHANGE, row)
     fields |= {name: bool(fields[name]) for name in ("stream", "cached", "fallback")}
     fields["losses"] = tuple(msgspec.json.decode(fields["losses"]))
+    fields["course"] = tuple(map(tuple, msgspec.json.decode(fields["course"])))
     return ExchangeRow(**fields, meters=meters)
 
 
