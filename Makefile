@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup sdks peers run ui test fuzz check docs bench faults lock clean
+.PHONY: help setup sdks peers run demo ui test fuzz check docs bench faults lock clean
 
 bin := .venv/bin
 ready := .venv/ready
@@ -24,6 +24,9 @@ peers: ## install the coding agents and the foreign mock that tests use, where t
 
 run: setup ## serve on 127.0.0.1:8080; without any key the embedded model answers
 	@exec $(bin)/dragoman serve
+
+demo: setup ## the gateway with a generated month to look at, on 127.0.0.1:8081 (ARGS=--fresh begins anew)
+	@exec $(bin)/python -m examples.demo $(ARGS)
 
 ui: sdks ## a chat with templates and charts in a browser, on port 8501 (Streamlit), for a gateway that runs
 	@exec .venvs/streamlit/bin/python -m streamlit run frontend/streamlit_app.py

@@ -16,8 +16,9 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ class House:
 @asynccontextmanager
 async def house(folder: Path, simulator_url: str = "", **settings: str) -> AsyncIterator[House]:
     """Run a gateway over `folder`; `settings` are environment names."""
+    async with house_of(folder, simulator_url, settings) as gate:
+        yield gate
+
+
+@asynccontextmanager
+async def house_of(
+    folder: Path, simulator_url: str, settings: Mapping[str, str], *, now: Callable[[], float] | None = None
+) -> AsyncIterator[House]:
+    """Run a gateway over `folder` as :func:`house` does; `now` is its wall clock, if not the world's."""
     environ = {
         "DRAGOMAN_DATA": str(folder / "data"),
         "DRAGOMAN_LOCAL_ENABLED": "false",
@@ -68,7 +78,8 @@ async def house(folder: Path, simulator_url: str = "", **settings: str) -> Async
         **settings,
     }
     environ = {name: value for name, value in environ.items() if value}
-    gateway = Gateway(load(environ, folder), load=lambda: load(environ, folder), announce=lambda _: None)
+    made = partial(Gateway, now=now) if now is not None else Gateway
+    gateway = made(load(environ, folder), load=lambda: load(environ, folder), announce=lambda _: None)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
@@ -142,9 +153,11 @@ async def ask(port: int, request: bytes) -> Answer:
 async def answer(reader: asyncio.StreamReader) -> Answer:
     """Read one answer: its head, then a body of declared length or in chunks."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = {
-        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:]) if name
-    }
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in head[1:]):
+        if name:  # one that comes again is a list
+            before = headers.get(name.lower())
+            headers[name.lower()] = value.strip() if before is None else f"{before}, {value.strip()}"
     if headers.get("transfer-encoding") == "chunked":
         body = b"".join([piece async for piece in chunks(reader)])
     else:

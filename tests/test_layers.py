@@ -28,6 +28,8 @@ HOMES = {
     "aiohttp": ("providers/transport.py", "sinks/"),
     "httpx": ("sinks/",),
     "starlette": ("server/",),
+    "jinja2": ("server/",),
+    "jinja2": ("server/",),
     "uvicorn": ("server/",),
     "httptools": ("server/", "simulator/"),
     "sqlite3": ("store/",),

@@ -150,7 +150,7 @@ class HandStore(SqliteStore):
         self.hand = self._writer = Hand(connection)
         self._plain = connection.inner
         self._closed = False
-        self._reports = SqliteReports(self._report)
+        self._reports = SqliteReports(self.hand.write, self._report)
         self._budgets = SqliteBudgets(self.hand.write, self._read, self._report)
         self._prices = SqlitePrices(self.hand.write, self._read, self._report)
 

@@ -91,7 +91,7 @@ def test_f56_stopped_under_load_nothing_is_lost(  # noqa: PLR0915  one scene
         rows = {row.id: row for row in await store.exchanges(limit=10**6)}
         assert set(served) <= rows.keys()
         assert {rows[name].state for name in served} == {"settled"}
-        assert (await store.reports.sums(Part()))[None].cost_micros == 2 * len(served)
+        assert (await store.reports.cells(Part()))[0].sums.cost_micros == 2 * len(served)
         open_claims = {name for name, _ in await store.budgets.open_claims()}
         assert open_claims <= {name for name in rows if name not in served}
         await store.close()

@@ -735,6 +735,35 @@ def test_what_nobody_counted_is_not_given_back() -> None:
     asyncio.run(run())
 
 
+def test_a_look_counts_nothing() -> None:
+    """All limits of a key and its team are told, as often as one looks; of places nobody can say."""
+    account = Account(
+        "alice",
+        team="red",
+        limits=LimitTerms(requests_per_minute=5, parallel=2),
+        team_limits=LimitTerms(tokens_per_day=100),
+    )
+
+    async def run() -> None:
+        limits = Limits(LimitSpec(), tick=clock_at())
+        asking = Asking(limits, account)
+        assert await asking.enter() is None
+        assert await asking.reserve(40) is None
+        for _ in range(3):
+            found = {rule.name: taken for rule, taken in await limits.look(account)}
+            assert found == {
+                "key:alice:requests/minute": Taken(5, 4, 12.0),
+                "key:alice:parallel": None,
+                "team:red:tokens/day": Taken(100, 60, 34560.0),
+            }
+        away: Counters = Away()
+        limits._counters = away
+        assert [taken for _, taken in await limits.look(account)] == [None, None, None]
+        assert await limits.look(ALICE) == []
+
+    asyncio.run(run())
+
+
 @given(
     limit=st.integers(1, 10**12),
     steps=st.lists(st.tuples(st.integers(0, 90 * NS), st.integers(1, 10**6), st.booleans()), max_size=40),

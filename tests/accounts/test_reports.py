@@ -1,69 +1,36 @@
-"""Reports: whose figures, of which time, and what may not be asked."""
+"""Reports as they are asked for: whose figures, of which time, and what may not be asked."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from random import Random
 
-import msgspec
 import pytest
+from tests.accounts.rows import NOW, book, by_chance, exchange, play
 
+from dragoman.accounts.explored import explored
 from dragoman.accounts.keys import Account
 from dragoman.accounts.reports import (
     DAY_S,
     HOUR_S,
+    INTERVALS,
+    MOST_GROUPS,
     MOST_POINTS,
+    PRIVATE,
+    TOTALS,
     instant,
+    read,
     read_span,
-    series,
-    statistics,
-    usage,
+    sight,
+    whole,
     whose,
 )
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import ExchangeRow, Grouping, Meters, Part, Sums
+from dragoman.store.reports import DIMENSIONS, Part
 from dragoman.store.sqlite import SqliteStore
 
-NOW = 1_795_275_000.5
-"""2026-11-21T14:10:00.5Z."""
-
-ADMIN, ONE, TWO = Account("admin", "admin"), Account("one"), Account("two")
-REPORTS = (usage, series)
-
-
-def play(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
-    """Run `scene` on a store in `folder`."""
-
-    async def run() -> None:
-        db = SqliteStore.open(folder / "dragoman.db")
-        try:
-            await scene(db)
-        finally:
-            await db.close()
-
-    asyncio.run(run())
-
-
-async def book(db: SqliteStore, name: str, at: float, key: str = "one", **more: Any) -> None:
-    """Book an exchange of ten tokens."""
-    row = ExchangeRow(
-        id=name,
-        request_id=name,
-        owner="me",
-        key=key,
-        dialect="prompt",
-        task="generate",
-        model="asked",
-        stream=False,
-        opened_at=at,
-        state="settled",
-        provider="p",
-        answered_model="told",
-        meters=Meters(input=7, output=3, cost_micros=20),
-    )
-    await db.settle(msgspec.structs.replace(row, **more), [])
+ADMIN, READER, ONE = Account("admin", "admin"), Account("eye", "reader"), Account("one")
 
 
 def refused(act: Callable[[], object]) -> Failure:
@@ -73,58 +40,89 @@ def refused(act: Callable[[], object]) -> Failure:
     return caught.value
 
 
+def test_another_keys_figures_are_refused() -> None:
+    """A key may name itself; another's name is a 403, whether there is such a key or not."""
+    assert (whose(ADMIN, None), whose(ADMIN, "one"), whose(READER, "one")) == (None, "one", "one")
+    assert (whose(ONE, None), whose(ONE, "one")) == ("one", "one")
+    assert (sight(ADMIN), sight(READER), sight(ONE)) == (None, None, "one")
+    for name in ("two", "unheard of", ""):
+        for act in (
+            lambda name=name: whose(ONE, name),
+            lambda name=name: read({"key": name}, own="one", now=NOW),
+        ):
+            failure = refused(act)
+            assert (failure.kind, failure.at) == (Kind.FORBIDDEN, "key")
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_key_learns_nothing_of_others(name: str) -> None:
+    """It may neither filter nor group by what tells of teams, users and keys; all else is of its own."""
+    if name != "key":
+        failure = refused(lambda: read({name: "red"}, own="one", now=NOW))
+        assert (failure.kind, failure.at) == (Kind.FORBIDDEN, name)
+    for every in ({}, {"interval": "day"}):
+        failure = refused(lambda every=every: read({"group_by": name, **every}, own="one", now=NOW))  # type: ignore[misc]
+        assert (failure.kind, failure.at) == (Kind.INVALID, "group_by")
+        assert "model, provider, route, state, failure, dialect" in failure.message
+        assert name not in failure.message.split(" ")
+    for other in set(DIMENSIONS) - set(PRIVATE):
+        assert read({"group_by": other, other: "x"}, own="one", now=NOW).part.key == "one"
+
+
 def test_a_key_sees_its_own(tmp_path: Path) -> None:
-    """No report of a key has anything of another's, whatever it is grouped by; the admin's have all."""
+    """No report of a key has anything of another's, whatever it is grouped and filtered by."""
+    rows = by_chance(Random(1), 120, back=20 * DAY_S)
 
     async def scene(db: SqliteStore) -> None:
-        for place in range(6):
-            key = ("one", "two", "two")[place % 3]
-            await book(db, str(place), NOW - place * HOUR_S, key, answered_model=f"{key}'s model")
-        reports = db.reports
-        for account, count in ((ONE, 2), (TWO, 4), (ADMIN, 6), (Account("nobody"), 0)):
-            for by in ("", "model", "provider", "day", "hour"):
-                found = await usage(reports, account, {"group_by": by} if by else {}, now=NOW)
-                assert found.total.requests == count
-                assert sum(sums.requests for _, sums in found.groups) == (count if by else 0)
-            drawn = await series(reports, account, {"period": "day"}, now=NOW)
-            assert sum(sums.requests for _, sums in drawn.points) == count
-            models = await statistics(reports, account, {})
-            assert sum(sums.requests for sums in models.values()) == count
-        assert [*await statistics(reports, ONE, {})] == ["one's model"]
-        asked = await usage(reports, ADMIN, {"key": "two"}, now=NOW)
-        assert (asked.total.requests, await statistics(reports, ADMIN, {"key": "unheard of"})) == (4, {})
-        by_key = await usage(reports, ADMIN, {"group_by": "key"}, now=NOW)
-        assert [(name, sums.requests) for name, sums in by_key.groups] == [("two", 4), ("one", 2)]
+        await book(db, rows)
+        count = sum(row.key == "one" and row.task != "count" for row in rows)
+        for by in sorted({*DIMENSIONS, *INTERVALS} - set(PRIVATE)):
+            query = {"group_by": by, "period": "month", "compare": "previous"}
+            found = await explored(db.reports, read(query, own="one", now=NOW))
+            assert found.total.sums.requests == count
+            assert sum(group.sums.requests for group in found.groups) == (0 if by in INTERVALS else count)
+        everything = await explored(db.reports, read({"period": "all"}, own="nobody", now=NOW))
+        assert everything.total.sums.requests == 0
 
     play(tmp_path, scene)
 
 
-def test_another_keys_figures_are_refused() -> None:
-    """A key may name itself; another's name is a 403, whether there is such a key or not."""
-    assert (whose(ADMIN, None), whose(ADMIN, "one"), whose(ONE, None), whose(ONE, "one")) == (
-        None,
-        "one",
-        "one",
-        "one",
+def test_everything_that_is_asked_is_meant() -> None:
+    """Each parameter is in the report; an empty filter means those that have no such thing."""
+    query = {str(name): f"the {name}" for name in DIMENSIONS} | {"failure": ""}
+    asked = read(
+        {**query, "group_by": "key", "interval": "week", "top": "7", "order": "cost", "period": "week"},
+        own=None,
+        now=NOW,
     )
-    for name in ("two", "unheard of", ""):
-        failure = refused(lambda name=name: whose(ONE, name))  # type: ignore[misc]
-        assert (failure.kind, failure.at) == (Kind.FORBIDDEN, "key")
+    assert asked.part == Part(NOW - 7 * DAY_S, None, **query)
+    assert (asked.by, asked.interval, asked.top, asked.order, asked.compare) == (
+        "key",
+        "week",
+        7,
+        "cost",
+        False,
+    )
+    bare = read({}, own=None, now=NOW)
+    assert (bare.part, bare.by, bare.interval, bare.top) == (Part(NOW - 30 * DAY_S), None, None, None)
+    exact = read({"from": "2026-11-20", "to": "2026-11-20", "compare": "previous"}, own=None, now=NOW)
+    assert (exact.part, exact.compare) == (Part(1_795_132_800, 1_795_219_200), True)
 
 
-class Unasked:
-    """Reports that nobody may need: what is refused is refused before."""
+def test_a_series_is_told_by_what_suits_its_length() -> None:
+    """Up to two days hour by hour and beyond that day by day; groups stretch by stretch are few."""
+    for query, every in (
+        ({"period": "day"}, "hour"),
+        ({"from": "2026-11-19", "to": "2026-11-20"}, "hour"),
+        ({"period": "week"}, "day"),
+        ({"period": "all"}, "day"),
+        ({"period": "day", "interval": "month"}, "month"),
+    ):
+        assert read(query, own=None, now=NOW, interval=True).interval == every
+    assert read({"group_by": "key", "interval": "day"}, own=None, now=NOW).top == 20
+    assert read({"group_by": "key"}, own=None, now=NOW).top is None
 
-    async def sums(self, part: Part, by: Grouping | None = None) -> dict[str | int | None, Sums]:
-        """Fail."""
-        raise AssertionError((part, by))
 
-    async def first(self, key: str | None) -> float | None:
-        """Return the beginning of all times, so that what has no beginning is too long."""
-        return 0.0
-
-
-@pytest.mark.parametrize("report", REPORTS)
 @pytest.mark.parametrize(
     ("query", "at", "says"),
     [
@@ -141,41 +139,41 @@ class Unasked:
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from", "later than to"),
         ({"from": "2030-01-01"}, "from", "in the future"),
         ({"perod": "day"}, "perod", "unknown parameter"),
+        ({"group_by": "colour"}, "group_by", "key, team, user, model"),
+        ({"group_by": "colour"}, "group_by", "hour, day, week, month"),
+        ({"group_by": "answered"}, "group_by", "model, provider"),
+        ({"group_by": "day", "interval": "day"}, "group_by", "state, failure, dialect"),
+        ({"interval": "minute"}, "interval", "hour, day, week, month"),
+        ({"top": "0", "group_by": "key"}, "top", f"1 to {MOST_GROUPS}"),
+        ({"top": "101", "group_by": "key"}, "top", f"1 to {MOST_GROUPS}"),
+        ({"top": "\u0663", "group_by": "key"}, "top", "whole number"),
+        ({"top": "9" * 5000, "group_by": "key"}, "top", "whole number"),
+        ({"top": "3"}, "top", "group_by one of key"),
+        ({"top": "3", "group_by": "day"}, "top", "group_by one of key"),
+        ({"order": "name"}, "order", "requests, cost, tokens, errors"),
+        ({"compare": "next"}, "compare", "previous"),
+        ({"compare": "previous", "period": "all"}, "compare", "beginning"),
+        ({"compare": "previous", "to": "2026-11-01"}, "compare", "beginning"),
     ],
 )
-def test_what_is_no_time_is_refused(report: Any, query: dict[str, str], at: str, says: str) -> None:
+def test_what_cannot_be_meant_is_refused(query: Mapping[str, str], at: str, says: str) -> None:
     """A bad value is a 400 that names the parameter and says what it may be."""
-    failure = refused(lambda: asyncio.run(report(Unasked(), ONE, query, now=NOW)))
+    failure = refused(lambda: read(query, own=None, now=NOW))
     assert (failure.kind, failure.at) == (Kind.INVALID, at)
     assert says in failure.message
 
 
-@pytest.mark.parametrize(
-    ("report", "query", "at", "says"),
-    [
-        (usage, {"group_by": "colour"}, "group_by", "model, provider, day, hour"),
-        (usage, {"group_by": "key"}, "group_by", "model, provider, day, hour"),
-        (usage, {"group_by": "answered"}, "group_by", "model, provider, day, hour"),
-        (usage, {"group_by": "hour"}, "group_by", "ask for days"),
-        (usage, {"group_by": "day"}, "group_by", "less time"),
-        (usage, {"model": "m"}, "model", "unknown parameter"),
-        (series, {"interval": "minute"}, "interval", "hour, day"),
-        (series, {"interval": "hour", "period": "all"}, "interval", "ask for days"),
-        (series, {"period": "all"}, "interval", "less time"),
-        (series, {"group_by": "day"}, "group_by", "unknown parameter"),
-    ],
-)
-def test_what_a_report_cannot_tell_is_refused(report: Any, query: dict[str, str], at: str, says: str) -> None:
-    """A grouping, an interval or a filter that there is not, or that would be too long, is a 400."""
-    failure = refused(lambda: asyncio.run(report(Unasked(), ONE, query, now=NOW)))
-    assert (failure.kind, failure.at) == (Kind.INVALID, at)
-    assert says in failure.message
-
-
-def test_statistics_take_a_key_alone() -> None:
+def test_a_page_takes_its_own_parameters() -> None:
     """A parameter that would be ignored is refused."""
-    failure = refused(lambda: asyncio.run(statistics(Unasked(), ONE, {"period": "day"})))
-    assert (failure.kind, failure.at) == (Kind.INVALID, "period")
+    failure = refused(lambda: read({"interval": "day"}, own=None, now=NOW, known=TOTALS))
+    assert (failure.kind, failure.at) == (Kind.INVALID, "interval")
+
+
+def test_a_whole_number_is_one() -> None:
+    """From 1 to the most; nothing else is taken for one."""
+    assert (whole("limit", "1", 5), whole("limit", "005", 5)) == (1, 5)
+    for text in ("", "0", "6", "-1", "1.5", "+1", " 1", "\u00b2", "9999999999"):
+        assert refused(lambda text=text: whole("limit", text, 5)).at == "limit"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -214,69 +212,17 @@ def test_periods_end_now(tmp_path: Path) -> None:
     """A day is the last 24 hours, a week 7 days, a month 30, to the instant; all has no beginning."""
 
     async def scene(db: SqliteStore) -> None:
-        for place, back in enumerate((0, DAY_S, DAY_S + 1, 7 * DAY_S + 1, 30 * DAY_S + 1)):
-            await book(db, str(place), NOW - back)
-        for period, count in (("day", 2), ("week", 3), ("month", 4), ("all", 5)):
-            found = await usage(db.reports, ONE, {"period": period}, now=NOW)
-            assert (found.total.requests, found.span.period) == (count, period)
-        assert (await usage(db.reports, ONE, {}, now=NOW)).span == found.span
-        ends = {"from": str(NOW - DAY_S), "to": str(NOW)}
-        assert (await usage(db.reports, ONE, ends, now=NOW)).total.requests == 1
+        backs = (0, DAY_S, DAY_S + 1, 7 * DAY_S + 1, 30 * DAY_S + 1)
+        await book(db, [exchange(str(place), NOW - back) for place, back in enumerate(backs)])
 
-    play(tmp_path, scene)
+        async def count(query: dict[str, str]) -> int:
+            found = await explored(db.reports, read(query, own="one", now=NOW))
+            return found.total.sums.requests
 
-
-def test_a_series_has_every_hour(tmp_path: Path) -> None:
-    """Points follow one another without a gap, from the hour or day of the beginning to that of the end."""
-
-    async def scene(db: SqliteStore) -> None:
-        for place, back in enumerate((0, HOUR_S, 26 * HOUR_S)):
-            await book(db, str(place), NOW - back)
-        found = await series(db.reports, ONE, {"period": "day"}, now=NOW)
-        assert (found.interval, found.since, found.until) == ("hour", NOW - DAY_S, NOW)
-        starts = [at for at, _ in found.points]
-        assert starts == [*range(int(NOW - DAY_S) // HOUR_S * HOUR_S, int(NOW), HOUR_S)]
-        assert [sums.requests for _, sums in found.points] == [0] * 23 + [1, 1]
-        days = await series(db.reports, ONE, {}, now=NOW)
-        assert (days.interval, len(days.points)) == ("day", 31)
-        everything = await series(db.reports, ONE, {"period": "all"}, now=NOW)
-        assert [sums.requests for _, sums in everything.points] == [1, 2]
-        assert everything.since == NOW - 26 * HOUR_S
-        exact = {"from": "2026-11-20", "to": "2026-11-21", "interval": "hour"}
-        assert len((await series(db.reports, ONE, exact, now=NOW)).points) == 48
-        at = {"from": "2026-11-21", "to": "2026-11-21T00:00:00Z"}
-        assert (await series(db.reports, ONE, at, now=NOW)).points == ()
-
-    play(tmp_path, scene)
-
-
-def test_a_series_may_be_of_a_model_or_a_provider(tmp_path: Path) -> None:
-    """A model's has what it was asked for and what it answered; a provider's what it was asked last."""
-
-    async def scene(db: SqliteStore) -> None:
-        await book(db, "0", NOW, model="m")
-        await book(db, "1", NOW, answered_model="m", provider="q")
-        await book(db, "2", NOW)
-
-        async def found(**query: str) -> int:
-            drawn = await series(db.reports, ONE, {"period": "day", **query}, now=NOW)
-            return sum(sums.requests for _, sums in drawn.points)
-
-        assert [await found(model=name) for name in ("m", "asked", "told", "else")] == [2, 2, 2, 0]
-        assert [await found(provider=name) for name in ("p", "q", "r")] == [2, 1, 0]
-        assert await found(model="m", provider="q") == 1
-
-    play(tmp_path, scene)
-
-
-def test_a_series_without_any_exchange_is_empty(tmp_path: Path) -> None:
-    """Of all time there is no point where nothing was ever asked; of a period there are zeros."""
-
-    async def scene(db: SqliteStore) -> None:
-        everything = await series(db.reports, ONE, {"period": "all"}, now=NOW)
-        assert (everything.points, everything.since) == ((), NOW)
-        week = await series(db.reports, ONE, {"period": "week"}, now=NOW)
-        assert {sums.requests for _, sums in week.points} == {0}
+        for period, expected in (("day", 2), ("week", 3), ("month", 4), ("all", 5)):
+            assert await count({"period": period}) == expected
+        assert await count({}) == 4
+        assert await count({"from": str(NOW - DAY_S), "to": str(NOW)}) == 1
 
     play(tmp_path, scene)
 
@@ -287,9 +233,10 @@ def test_the_longest_report_is_made(tmp_path: Path) -> None:
     async def scene(db: SqliteStore) -> None:
         end = int(NOW) // HOUR_S * HOUR_S
         longest = {"interval": "hour", "from": str(end - MOST_POINTS * HOUR_S), "to": str(end)}
-        assert len((await series(db.reports, ONE, longest, now=NOW)).points) == MOST_POINTS
+        found = await explored(db.reports, read(longest, own=None, now=NOW))
+        assert len(found.total.points) == MOST_POINTS
         longer = {**longest, "from": str(end - (MOST_POINTS + 1) * HOUR_S)}
         with pytest.raises(Failure, match="at most 1,000"):
-            await series(db.reports, ONE, longer, now=NOW)
+            await explored(db.reports, read(longer, own=None, now=NOW))
 
     play(tmp_path, scene)

@@ -107,7 +107,7 @@ def test_a_new_price_is_booked_and_summed(tmp_path: Path) -> None:
         line = Line("p", "m", "old", "new", rows=3, before_micros=12, after_micros=8_000_000)
         assert found == Repriced((line,), seen=3)
         assert await booked(db, "a") == [(2_000_000, "new"), (2_000_000, "new")]
-        assert (await db.reports.sums(Part()))[None].cost_micros == 8_000_000
+        assert (await db.reports.cells(Part()))[0].sums.cost_micros == 8_000_000
         assert await done(db, at(2)) == Repriced((), seen=3)
 
     play(tmp_path, [attempt("a", cost=5), attempt("a", 2, cost=4), attempt("b", tokens=2, cost=3)], scene)
@@ -132,7 +132,7 @@ def test_an_unknown_cost_becomes_known(tmp_path: Path) -> None:
         found = await done(db, at(1))
         assert (found.rows, found.unknown, found.before_micros, found.after_micros) == (1, 1, 0, 1_000_000)
         assert await booked(db, "a") == [(1_000_000, "new")]
-        assert (await db.reports.sums(Part()))[None].unknown_cost == 0
+        assert (await db.reports.cells(Part()))[0].sums.unknown_cost == 0
 
     play(tmp_path, [attempt("a", cost=None, price="")], scene)
 
@@ -262,7 +262,7 @@ def test_history_longer_than_a_step_is_priced_whole(tmp_path: Path, monkeypatch:
     async def scene(db: SqliteStore) -> None:
         found = await done(db, at(1))
         assert (found.seen, found.rows) == (20, 20)
-        assert (await db.reports.sums(Part()))[None].cost_micros == 20_000_000
+        assert (await db.reports.cells(Part()))[0].sums.cost_micros == 20_000_000
 
     play(tmp_path, rows, scene)
     assert STEP > 3

@@ -123,7 +123,7 @@ def test_what_is_old_is_archived_and_then_deleted(tmp_path: Path) -> None:
     async def scene(db: SqliteStore) -> None:
         old = await filled(db)
         assert len(old) == 20
-        before = await db.reports.sums(Part()), await db.reports.sums(Part(), "day")
+        before = await db.reports.cells(Part()), await db.reports.cells(Part(), every="day")
         keeper = Keeper(db, tmp_path)
         done = await keeper.retention.run()
         assert (done.archived, done.deleted, len(done.days), done.waiting) == (20, 20, 4, [])
@@ -131,7 +131,7 @@ def test_what_is_old_is_archived_and_then_deleted(tmp_path: Path) -> None:
         assert left.isdisjoint(old)
         assert len(left) == 30
         assert archived(tmp_path) == old
-        assert (await db.reports.sums(Part()), await db.reports.sums(Part(), "day")) == before
+        assert (await db.reports.cells(Part()), await db.reports.cells(Part(), every="day")) == before
         stamps = files(tmp_path)
         again = await keeper.retention.run()
         assert (again.archived, again.deleted) == (0, 0)

@@ -4,8 +4,8 @@
         page.goto(there.url)
 
 Debian's Chromium is driven through Playwright. Where either is missing the tests are skipped, and say so; on
-CI (`CI=true`) that is a failure. Whatever a page does that it must not (an error, a breach of its own
-policy, a request to somebody else) fails the visit when it ends.
+CI (`CI=true`) that is a failure. Whatever a page does that it must not (an error, a dialog, a breach of its
+own policy, a request to somebody else) fails the visit when it ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -39,6 +39,9 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 """Put into every page before its own scripts: remembers what the policy forbade."""
+
+POLICY = "Content Security Policy"
+"""What a line of the console has that tells of a breach, of whichever document."""
 
 
 @contextmanager
@@ -80,6 +83,8 @@ def visit(
     asked: set[str] = set()
     page.on("pageerror", lambda error: faults.append(f"an error: {error}"))
     page.on("request", lambda request: asked.add(request.url))
+    page.on("console", lambda line: faults.extend([line.text] if POLICY in line.text else []))
+    page.on("dialog", lambda dialog: _asked_by(dialog, faults))
     try:
         yield page
         faults += [f"a breach of its policy: {words}" for words in page.evaluate("window.breaches ?? []")]
@@ -88,6 +93,12 @@ def visit(
         assert not faults, faults
     finally:
         context.close()
+
+
+def _asked_by(dialog: Dialog, faults: list[str]) -> None:
+    """Close a dialog, which no page of ours opens."""
+    faults.append(f"a dialog: {dialog.message}")
+    dialog.dismiss()
 
 
 OVERHANG = """() => [...document.querySelectorAll(".card *")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -395,6 +397,13 @@ def test_nobody_is_told_without_a_key(tmp_path: Path) -> None:
         ("/v1/usage/stats?from=2026-11-02&to=2026-11-01", 400, "from"),
         ("/v1/usage/stats?group_by=key", 400, "group_by"),
         ("/v1/usage/stats?groupby=model", 400, "groupby"),
+        ("/v1/usage/stats?team=red", 403, "team"),
+        ("/v1/usage/series?user=ann", 403, "user"),
+        ("/v1/usage/stats?interval=day", 400, "interval"),
+        ("/v1/usage/stats?format=xml", 400, "format"),
+        ("/v1/usage/series?group_by=team", 400, "group_by"),
+        ("/v1/usage/series?group_by=model&top=none", 400, "top"),
+        ("/v1/usage/stats?compare=previous", 400, "compare"),
         ("/v1/usage/series?interval=minute", 400, "interval"),
         ("/v1/usage/series?interval=hour&from=2020-01-01", 400, "interval"),
         ("/v1/exchanges/x?verbose=1", 400, "verbose"),
@@ -417,8 +426,10 @@ def test_the_wire_is_exact(tmp_path: Path) -> None:
 
     async def scene(gate: House) -> None:
         await book(gate, "a", latency_ms=1500.0, first_event_ms=250.0)
-        await book(gate, "b", cached=True, meters=Meters(input=4, output=1, cost_micros=0))
-        await book(gate, "c", state="failed", meters=Meters())
+        recorded = Meters(input=4, output=1, estimated=True, cost_micros=0)
+        await book(gate, "b", cached=True, meters=recorded, saved_micros=250_000, stream=True)
+        lost = ("dropped:seed",)
+        await book(gate, "c", state="failed", failure="timeout", meters=Meters(), losses=lost)
         await book(
             gate,
             "d",
@@ -430,21 +441,52 @@ def test_the_wire_is_exact(tmp_path: Path) -> None:
         )
         span = "from=2026-11-21&to=2026-11-21"
         found = await told(gate, f"/v1/usage/stats?{span}&group_by=day")
-        sums = {
+        older = {
             "total_requests": 4,
             "total_tokens": 18,
-            "prompt_tokens": 13,
-            "completion_tokens": 5,
             "estimated_cost_usd": 1.5,
             "unknown_cost_requests": 2,
             "cached_requests": 1,
             "failed_requests": 1,
         }
+        figures = {
+            "requests": 4,
+            "errors": 1,
+            "cancelled": 0,
+            "cached": 1,
+            "fallback": 1,
+            "streamed": 1,
+            "lossy": 1,
+            "attempts": 4,
+            "tokens": 18,
+            "prompt_tokens": 13,
+            "cache_read_tokens": 2,
+            "completion_tokens": 5,
+            "reasoning_tokens": 1,
+            "estimated": 1,
+            "cost_usd": 1.5,
+            "unknown_cost": 2,
+            "saved_usd": 0.25,
+            "avg_latency_ms": 1500.0,
+            "avg_first_event_ms": 250.0,
+        }
+        shares = {f"{name}_latency_ms": 1479.9 for name in ("p50", "p90", "p95", "p99")}
+        shares |= {f"{name}_first_event_ms": 250.5 for name in ("p50", "p90", "p95", "p99")}
+        sums = {**older, **figures, **shares}
         times = {"period": None, "from": "2026-11-21T00:00:00Z", "to": "2026-11-22T00:00:00Z"}
-        assert found == {**sums, **times, "groups": [{"day": "2026-11-21", **sums}]}
+        assert found == {
+            **sums,
+            **times,
+            "errors_by_kind": [{"failure": "timeout", "requests": 1}],
+            "groups": [{"day": "2026-11-21", **sums}],
+            "other": None,
+            "previous": None,
+        }
         hours = (await told(gate, f"/v1/usage/stats?{span}&group_by=hour"))["groups"]
         assert [group["hour"] for group in hours] == ["2026-11-21T00:00:00Z", "2026-11-21T01:00:00Z"]
         assert (hours[1]["total_requests"], hours[1]["estimated_cost_usd"]) == (1, None)
+        weeks = (await told(gate, f"/v1/usage/stats?{span}&group_by=week"))["groups"]
+        assert [(group["week"], group["requests"]) for group in weeks] == [("2026-11-16", 4)]
         providers = (await told(gate, f"/v1/usage/stats?{span}&group_by=provider"))["groups"]
         assert [(group["provider"], group["total_requests"]) for group in providers] == [("p", 3), ("q", 1)]
         none = await told(gate, "/v1/usage/stats?from=2026-11-20&to=2026-11-20")
@@ -456,20 +498,7 @@ def test_the_wire_is_exact(tmp_path: Path) -> None:
             "interval": "day",
             "from": "2026-11-21T00:00:00Z",
             "to": "2026-11-22T00:00:00Z",
-            "series": [
-                {
-                    "at": "2026-11-21T00:00:00Z",
-                    "requests": 4,
-                    "tokens": 18,
-                    "prompt_tokens": 13,
-                    "completion_tokens": 5,
-                    "cost_usd": 1.5,
-                    "errors": 1,
-                    "cached": 1,
-                    "avg_latency_ms": 1500.0,
-                    "avg_first_event_ms": 250.0,
-                }
-            ],
+            "series": [{"at": "2026-11-21T00:00:00Z", **figures, **shares}],
         }
         hourly = await told(gate, f"/v1/usage/series?{span}&model=other")
         assert [(point["requests"], point["cost_usd"]) for point in hourly["series"]] == [
@@ -487,6 +516,66 @@ def test_the_wire_is_exact(tmp_path: Path) -> None:
             "tokens": 18,
             "cost_usd": 1.5,
         }
+
+    play(tmp_path, scene)
+
+
+def test_a_series_may_be_grouped_filtered_and_compared(tmp_path: Path) -> None:
+    """By what the key may know, the rest as one, beside the day before; each filter leaves its own."""
+
+    async def scene(gate: House) -> None:
+        day = 1_795_219_200.0
+        for place, (key, model) in enumerate(
+            (("key-1", "a"), ("key-1", "b"), ("key-1", "a"), ("key-2", "c"))
+        ):
+            await book(gate, f"x{place}", key=key, answered_model=model, route="fast")
+        await book(gate, "y", opened_at=day - 60, answered_model="z", state="failed", failure="timeout")
+        span = "from=2026-11-21&to=2026-11-21"
+        path = f"/v1/usage/series?{span}&interval=day&group_by=model&top=1&compare=previous"
+        drawn = await told(gate, path)
+        (first,) = drawn["groups"]
+        assert (first["model"], first["requests"], first["series"][0]["requests"]) == ("a", 2, 2)
+        assert (first["previous"]["requests"], first["change"]["requests"]) == (0, None)
+        assert (drawn["other"]["groups"], drawn["other"]["requests"]) == (2, 1)
+        assert drawn["series"][0]["requests"] == 3
+        before = drawn["previous"]
+        assert (before["from"], before["requests"], before["errors"]) == ("2026-11-20T00:00:00Z", 1, 1)
+        assert before["change"]["requests"] == 2.0
+        for asked, count in (
+            ("model=a", 2),
+            ("route=fast&state=settled", 3),
+            ("route=", 0),
+            ("failure=&dialect=prompt", 3),
+            ("provider=q", 0),
+            ("key=key-1", 3),
+        ):
+            assert (await told(gate, f"/v1/usage/stats?{span}&{asked}"))["requests"] == count
+        for asked, count in (("key=key-2", 1), ("team=", 4), ("user=ann", 0)):
+            assert (await told(gate, f"/v1/usage/stats?{span}&{asked}", ADMIN))["requests"] == count
+
+    play(tmp_path, scene)
+
+
+def test_the_same_is_told_as_csv(tmp_path: Path) -> None:
+    """Where the query or the Accept header asks for it, as a file; of the key's own alone."""
+
+    async def scene(gate: House) -> None:
+        await book(gate, "x", answered_model="=1+1", meters=Meters())
+        await book(gate, "theirs", key="key-2")
+        path = "/v1/usage/stats?from=2026-11-21&to=2026-11-21&group_by=model"
+        for answer in (
+            await ask(gate.port, get(f"{path}&format=csv", ONE)),
+            await ask(gate.port, get(path, ONE | {"accept": "text/csv"})),
+        ):
+            assert (answer.status, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+            assert answer.headers["content-disposition"] == 'attachment; filename="usage.csv"'
+            assert answer.headers["cache-control"] == "no-store"
+            (row,) = csv.DictReader(io.StringIO(answer.body.decode()))
+            assert (row["model"], row["requests"], row["cost_usd"]) == ("'=1+1", "1", "")
+        both = await ask(gate.port, get(f"{path}&format=json", ONE | {"accept": "text/csv"}))
+        assert both.json["requests"] == 1
+        series = await ask(gate.port, get("/v1/usage/series?period=week&format=csv", ONE))
+        assert len(list(csv.DictReader(io.StringIO(series.body.decode())))) == 8
 
     play(tmp_path, scene)
 

@@ -94,6 +94,7 @@ ELSEWHERE = {
     "Create a `.env` file by copying the example:": "tests/test_ship.py",
     "The API will be available at `http://localhost:8000`.": "tests/test_ship.py",
     "essential features for scalability, monitoring, and cost management": "tests/sinks/test_prometheus.py",
+    "Administrative Dashboard: A web-based dashboard could be developed": "tests/pages/test_dashboard.py",
 }
 """Passages that other tests hold."""
 
@@ -127,9 +128,8 @@ APART = {
     "For more detailed instructions, please refer to your cloud provider's documentation.": "advice",
     "Contributions are welcome!": "CONTRIBUTING.md",
     "This project provides a solid foundation for a production-grade LLM API, but": "an introduction",
-    "Administrative Dashboard: A web-based dashboard could be developed": "not built yet",
 }
-"""Passages that promise nothing of their own, or what is still to come."""
+"""Passages that promise nothing of their own."""
 
 
 def body(**more: Any) -> dict[str, Any]:

@@ -217,15 +217,30 @@ class Directory:
             raise refusal("the API key is damaged; copy it again, from end to end", "invalid_api_key")
         raise refusal("the API key is not known here", "invalid_api_key")
 
+    def mark(self, given: str) -> str:
+        """Return the digest by which a credential is known here, and :meth:`recall` knows it again."""
+        return digest(self._pepper, given)
+
+    async def recall(self, known: str) -> Account | None:
+        """Return whose credential it was that had this digest; None: nobody's any more.
+
+        Raises:
+            Failure: As :meth:`admit`, where it has expired or was revoked, or nobody can say now.
+        """
+        return await self._known(known, seek=True)
+
     async def _find(self, given: str) -> Account | None:
         """Return whose credential this is; None: nobody's. Raises as :meth:`admit`."""
-        known = digest(self._pepper, given)
+        return await self._known(digest(self._pepper, given), seek=well_formed(given))
+
+    async def _known(self, known: str, *, seek: bool) -> Account | None:
+        """Return whose digest this is; `seek`: look into the store where the book does not know it."""
         account = self._own.get(known)
         if account is None:
             account = self.book.accounts.get(known)
             if account is not None:
                 account = await self._fresh(known, account)
-            elif well_formed(given):
+            elif seek:
                 account = await self._sought(known)
             if account is None:
                 return None

@@ -260,6 +260,20 @@ class Limits:
             found[level.rule.what].append(level.taken(now))
         return Standing(tightest(found["requests"]), tightest(found["tokens"]))
 
+    async def look(self, account: Account) -> list[tuple[Rule, Taken | None]]:
+        """Return how each limit of a key, its team and its user stands, and count nothing.
+
+        None: nobody can say; so it is of requests at once, for which a place is taken or not.
+        """
+        rules = list(self._own(account))
+        counted = _counted(rules)
+        stands: list[Stand] = await self._try(self._counters.take([rule.want(0) for rule in counted])) or []
+        now = round(self._tick() * 1e9)
+        seen = {
+            rule.name: Level(rule, stand.used_ns, now) for rule, stand in zip(counted, stands, strict=False)
+        }
+        return [(rule, seen[rule.name].taken(now) if rule.name in seen else None) for rule in rules]
+
     def _own(self, account: Account) -> Iterable[Rule]:
         """Yield the limits of a key, its team and its user; the admin has none but its own."""
         terms, everybody = account.limits, LimitSpec() if account.role == "admin" else self.spec

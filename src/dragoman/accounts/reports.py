@@ -1,48 +1,61 @@
-"""Reports: what was asked, what it cost and how fast it was, to whoever may know.
+"""Reports as they are asked for: of whom, of which time, told apart by what.
 
-A key's reports are of its own exchanges. The admin's are of all, or of one key's, which is asked for by
-name. A report counts exchanges by when they *began*, once they have ended.
+A key's reports are of its own exchanges. The admin's and readers' are of all, or of those that a filter
+names. A report counts exchanges by when they *began*, once they have ended.
 
 A period ends now and is as long as it is called: a day is 24 hours, a week 7 days, a month 30. Between two
-times of one's own everything may be asked for; dates and hours are UTC.
+times of one's own everything may be asked for. Everything is UTC: days have 24 hours, weeks begin on Mondays.
+
+:func:`read` says what is meant, :func:`dragoman.accounts.explored.explored` what the store says to it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import cast
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
 from dragoman.accounts.keys import Account
+from dragoman.accounts.stretches import LENGTHS
+from dragoman.accounts.times import LAST, WHEN
 from dragoman.core.failure import Failure, Kind, Source, invalid
-from dragoman.store import Grouping, Part, Reports, Sums
+from dragoman.store.cover import DAY, HOUR
+from dragoman.store.reports import DIMENSIONS, Dimension, Interval, Part
 
-HOUR_S, DAY_S = 3600, 86_400
+HOUR_S, DAY_S = HOUR, DAY
 
 PERIODS: Mapping[str, int | None] = MappingProxyType(
     {"day": DAY_S, "week": 7 * DAY_S, "month": 30 * DAY_S, "all": None}
 )
 """How far back each period goes, in seconds; None: to the first exchange."""
 
-GROUPS = ("model", "provider", "day", "hour")
-"""What any key may have sums grouped by."""
+INTERVALS: tuple[Interval, ...] = tuple(LENGTHS)
 
-INTERVALS: Mapping[str, int] = MappingProxyType({"hour": HOUR_S, "day": DAY_S})
+PRIVATE: tuple[Dimension, ...] = ("key", "team", "user")
+"""Dimensions that tell of others: only for who sees all."""
+
+Order = Literal["requests", "cost", "tokens", "errors"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""By what groups are ordered, the most first."""
+
+TIMES = ("period", "from", "to")
+TOTALS = (*TIMES, "group_by", "top", "order", "compare", *DIMENSIONS)
+"""Parameters of a report that is told in sum."""
+PARAMETERS = ("interval", *TOTALS)
+"""Every parameter."""
 
 FINE_S = 2 * DAY_S
 """Up to so many seconds are told hour by hour, unless asked otherwise."""
 
 MOST_POINTS = 1000
-"""Hours or days one report may have: 41 days, or almost three years."""
+"""Stretches one report may have: 41 days of hours, or almost three years of days."""
 
-LAST = 253_402_300_800.0
-"""The end of the year 9999."""
-
-WHEN = "a date (2026-11-01), an instant (2026-11-01T09:30:00Z) or Unix seconds"
+MOST_GROUPS, GROUPS = 100, 20
+"""Groups that may be told stretch by stretch, and how many are unless said; the rest is told as one."""
 
 Query = Mapping[str, str]
 
@@ -62,30 +75,40 @@ class Span(msgspec.Struct, frozen=True):
     until: float
     ends: bool
 
-    def part(self, key: str | None, query: Query | None = None) -> Part:
-        """Return what of the ledger is meant, of a key or all, and of the model and provider of `query`."""
-        asked = query or {}
+    @property
+    def asked(self) -> Part:
+        """All of the ledger that is of this time."""
         # What begins while the report is made may as well be in it: the sums of this hour are whole.
-        until = self.until if self.ends else None
-        return Part(self.since, until, key, asked.get("model"), asked.get("provider"))
+        return Part(self.since, self.until if self.ends else None)
 
 
-class Used(msgspec.Struct, frozen=True):
-    """Sums over a time, and over each group of it."""
+class Asked(msgspec.Struct, frozen=True):
+    """A report as it was asked for.
+
+    Attributes:
+        span: Of which time.
+        part: Of what of the ledger.
+        by: What sums are grouped by; None: by nothing, or by stretches of time.
+        interval: How long the stretches are it is told by; None: it is told in sum.
+        grouped: ``group_by`` as it was said: a dimension, or an interval.
+        top: How many groups are told by name, the rest as one; None: all.
+        order: By what groups are ordered.
+        compare: With the time just before, as long as this one.
+    """
 
     span: Span
-    by: str | None
-    total: Sums
-    groups: tuple[tuple[str | int | None, Sums], ...]
+    part: Part = Part()
+    by: Dimension | None = None
+    interval: Interval | None = None
+    grouped: str | None = None
+    top: int | None = None
+    order: Order = "requests"
+    compare: bool = False
 
 
-class Series(msgspec.Struct, frozen=True):
-    """Sums of one hour or day after another, each with the Unix second it begins at."""
-
-    interval: str
-    since: float
-    until: float
-    points: tuple[tuple[int, Sums], ...]
+def sight(account: Account) -> str | None:
+    """Return the one key whose exchanges an account may see; None: everyone's."""
+    return None if account.looks else account.name
 
 
 def whose(account: Account, name: str | None) -> str | None:
@@ -94,12 +117,56 @@ def whose(account: Account, name: str | None) -> str | None:
     Raises:
         Failure: FORBIDDEN, they are another key's.
     """
-    if account.looks:
-        return name
-    if name in (None, account.name):
-        return account.name
-    message = "only the admin key may ask for another key's usage; leave key out to see your own"
-    raise Failure(Kind.FORBIDDEN, message, source=Source.CLIENT, at="key", code="admin_only")
+    return _whose(sight(account), name)
+
+
+def read(
+    query: Query,
+    *,
+    own: str | None,
+    now: float,
+    default: str = "month",
+    known: Collection[str] = PARAMETERS,
+    interval: bool = False,
+) -> Asked:
+    """Return what report a query asks for.
+
+    Args:
+        query: Its parameters. A filter that is empty means those that have no such thing: ``failure=`` is
+            what did not fail.
+        own: The one key that may be seen; None: all.
+        now: Unix seconds.
+        default: The period, unless one is said.
+        known: The parameters it may have.
+        interval: It is told by stretches of time, unless said of hours or days.
+
+    Raises:
+        Failure: INVALID, naming the parameter and what it may be; FORBIDDEN, it is of another key.
+    """
+    check_names(query, known)
+    part = _filters(query, own)
+    span = read_span(query, now=now, default=default)
+    grouped, every = query.get("group_by"), query.get("interval")
+    if every is not None:
+        one_of("interval", every, INTERVALS)
+    elif interval:
+        every = "hour" if span.since is not None and span.until - span.since <= FINE_S else "day"
+    groups = [name for name in DIMENSIONS if own is None or name not in PRIVATE]
+    if grouped is not None:
+        one_of("group_by", grouped, groups if every else (*groups, *INTERVALS))
+        if grouped in INTERVALS:
+            every = grouped
+    by: Dimension | None = next((name for name in DIMENSIONS if name == grouped), None)
+    return Asked(
+        span,
+        msgspec.structs.replace(part, since=span.asked.since, until=span.asked.until),
+        by=by,
+        interval=cast("Interval | None", every),
+        grouped=grouped,
+        top=_top(query, by, every),
+        order=cast("Order", one_of("order", query.get("order", "requests"), ORDERS)),
+        compare=_compare(query, span),
+    )
 
 
 def read_span(query: Query, *, now: float, default: str) -> Span:
@@ -108,7 +175,7 @@ def read_span(query: Query, *, now: float, default: str) -> Span:
     Raises:
         Failure: INVALID, naming the parameter and what it may be.
     """
-    named, since, until = query.get("period"), query.get("from"), query.get("to")
+    named, since, until = (query.get(name) for name in TIMES)
     if since is None and until is None:
         period = one_of("period", default if named is None else named, PERIODS)
         back = PERIODS[period]
@@ -157,6 +224,13 @@ def one_of(name: str, word: str, known: Collection[str]) -> str:
     return word
 
 
+def whole(name: str, text: str, most: int) -> int:
+    """Return a parameter that is a whole number from 1 on; raise ``invalid()`` if it is none."""
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= most:
+        raise invalid(f"{name} must be a whole number from 1 to {most}", name)
+    return int(text)
+
+
 def check_names(query: Query, known: Collection[str]) -> None:
     """Refuse a parameter that is not known: a report without its filter looks like one with it."""
     for name in query:
@@ -165,91 +239,42 @@ def check_names(query: Query, known: Collection[str]) -> None:
             raise invalid(f"unknown parameter; {names}", name[:64])
 
 
-async def usage(reports: Reports, account: Account, query: Query, *, now: float) -> Used:
-    """Return the sums of a time, all and by what ``group_by`` says.
-
-    Args:
-        reports: The sums there are.
-        account: Who asks.
-        query: ``period``, ``from``, ``to``, ``group_by``, ``key``.
-        now: Unix seconds.
-
-    Raises:
-        Failure: INVALID, FORBIDDEN, or the store's.
-    """
-    check_names(query, ("period", "from", "to", "group_by", "key"))
-    key = whose(account, query.get("key"))
-    span = read_span(query, now=now, default="all")
-    asked = query.get("group_by")
-    groups = (*GROUPS, "key") if account.looks else GROUPS
-    by = None if asked is None else cast("Grouping", one_of("group_by", asked, groups))
-    part = span.part(key)
-    if by is not None and by in INTERVALS:
-        await _begin(reports, span, part, name="group_by", interval=by)
-    found = await reports.sums(part, by)
-    total = sum(found.values(), Sums())
-    return Used(span, by, total, tuple(sorted(found.items(), key=_order(by))) if by else ())
+def _filters(query: Query, own: str | None) -> Part:
+    """Return the part of the ledger that filters, and who asks, leave."""
+    asked: dict[str, Any] = {name: query[name] for name in DIMENSIONS if name in query}
+    for name in PRIVATE[1:] if own is not None else ():
+        if name in asked:
+            raise _forbidden(f"only the admin key may ask for a {name}'s usage", name)
+    return Part(**{**asked, "key": _whose(own, query.get("key"))})
 
 
-async def series(reports: Reports, account: Account, query: Query, *, now: float) -> Series:
-    """Return the sums of every hour or day of a time, also of those in which nothing was asked.
-
-    Args:
-        reports: The sums there are.
-        account: Who asks.
-        query: ``interval``, ``period``, ``from``, ``to``, ``model``, ``provider``, ``key``.
-        now: Unix seconds.
-
-    Raises:
-        Failure: INVALID, FORBIDDEN, or the store's.
-    """
-    check_names(query, ("interval", "period", "from", "to", "model", "provider", "key"))
-    key = whose(account, query.get("key"))
-    span = read_span(query, now=now, default="month")
-    fine = span.since is not None and span.until - span.since <= FINE_S
-    interval = one_of("interval", query.get("interval", "hour" if fine else "day"), INTERVALS)
-    part = span.part(key, query)
-    since = await _begin(reports, span, part, name="interval", interval=interval)
-    found = await reports.sums(part, cast("Grouping", interval))
-    step = INTERVALS[interval]
-    starts = range(int(since // step * step), -int(-span.until // step) * step, step)
-    points = ((at, found.get(at, Sums())) for at in starts) if since < span.until else ()
-    return Series(interval, since, span.until, tuple(points))
+def _whose(own: str | None, name: str | None) -> str | None:
+    if own is None:
+        return name
+    if name in (None, own):
+        return own
+    raise _forbidden("only the admin key may ask for another key's usage", "key")
 
 
-async def statistics(reports: Reports, account: Account, query: Query) -> dict[str | None, Sums]:
-    """Return the sums over all time for each model that answered; None: nobody did.
-
-    Raises:
-        Failure: INVALID, FORBIDDEN, or the store's.
-    """
-    check_names(query, ("key",))
-    found = await reports.sums(Part(key=whose(account, query.get("key"))), "answered")
-    return cast("dict[str | None, Sums]", found)
+def _forbidden(why: str, name: str) -> Failure:
+    message = f"{why}; leave {name} out to see your own"
+    return Failure(Kind.FORBIDDEN, message, source=Source.CLIENT, at=name, code="admin_only")
 
 
-async def _begin(reports: Reports, span: Span, part: Part, *, name: str, interval: str) -> float:
-    """Return when the first of a span's hours or days begins.
-
-    Raises:
-        Failure: INVALID, it has more of them than one report may have.
-    """
-    since = span.since
-    if since is None:
-        first = await reports.first(part.key)
-        since = span.until if first is None else min(first, span.until)
-    points = (span.until - since) / INTERVALS[interval]
-    if points > MOST_POINTS:
-        shorter = "ask for days, or for less time" if interval == "hour" else "ask for less time"
-        raise invalid(f"that would be {points:,.0f} {interval}s, of at most {MOST_POINTS:,}; {shorter}", name)
-    return since
+def _top(query: Query, by: str | None, every: str | None) -> int | None:
+    """Return how many groups are told by name."""
+    if "top" not in query:
+        return GROUPS if by and every else None
+    top = whole("top", query["top"], MOST_GROUPS)
+    if by is None:
+        raise invalid(f"top is of groups: group_by one of {', '.join(DIMENSIONS)}", "top")
+    return top
 
 
-def _order(by: str) -> Callable[[tuple[str | int | None, Sums]], tuple[float, str]]:
-    """Return how groups are ordered: times as they come, everything else by how much it was used."""
-
-    def order(group: tuple[str | int | None, Sums]) -> tuple[float, str]:
-        name, sums = group
-        return (cast("int", name), "") if by in INTERVALS else (-sums.requests, str(name or ""))
-
-    return order
+def _compare(query: Query, span: Span) -> bool:
+    if "compare" not in query:
+        return False
+    one_of("compare", query["compare"], ("previous",))
+    if span.since is None:
+        raise invalid("compare wants a time with a beginning: a period but all, or from", "compare")
+    return True

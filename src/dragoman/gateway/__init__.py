@@ -41,6 +41,7 @@ from dragoman.accounts.leases import Purse
 from dragoman.accounts.ledger import Ledger, Owner
 from dragoman.accounts.limits import Limits
 from dragoman.accounts.living import Heart, Living, Locks
+from dragoman.accounts.posting import Posting
 from dragoman.accounts.retention import Retention
 from dragoman.accounts.sizes import Sizes
 from dragoman.cache import Cache
@@ -359,6 +360,7 @@ class Gateway:
             self.services.stored.sweeping(),
             self._cache.sweeping(),
             retention.keeping(),
+            Posting(self.store.reports, complain=_complain).keeping(),
             self.templates.watching(WATCH_S),
         ]
         if self._purse is not None:

@@ -21,7 +21,9 @@ from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
 from dragoman.server import admin, metrics, models, offers, pages, playground, relay, stored, templates, usage
 from dragoman.server.answers import in_json, told
+from dragoman.server.assets import Assets
 from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
+from dragoman.server.dashboard import Dashboard
 from dragoman.server.openapi import docs
 
 
@@ -39,6 +41,8 @@ class App:
         )
         self._doors: Doors[Dialect | Surface] = Doors([*gateway.config.dialects.values(), *SURFACES])
         self._refusal = ""
+        self._assets = Assets()
+        self._dashboard = Dashboard(gateway, self._assets)
         self._rest = self._starlette()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +62,9 @@ class App:
             if place is not None:
                 await relay.serve(self._edge, place, scope, receive, send)
                 return
+            if self._dashboard.wants(scope):
+                await self._dashboard(scope, receive, send)
+                return
         await self._rest(scope, receive, send)
 
     async def _said(self, send: Send, message: Any) -> None:
@@ -72,7 +79,7 @@ class App:
         routes = [Route(path, page, methods=["GET"]) for path, page in pages.health(gateway).items()]
         routes += [*models.routes(gateway, self._edge), *stored.routes(gateway), *metrics.routes(gateway)]
         routes += [*offers.routes(gateway), *templates.routes(gateway), *docs.routes(gateway)]
-        routes += [*playground.routes(gateway), *admin.routes(gateway)]
+        routes += [*playground.routes(self._assets), *self._assets.routes(), *admin.routes(gateway)]
         routes += usage.routes(gateway, self._edge, tell=gateway.tell)
 
         @asynccontextmanager

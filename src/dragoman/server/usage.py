@@ -6,24 +6,38 @@
     GET  /v1/usage/series       the same, hour by hour or day by day
     GET  /v1/exchanges/{id}     the ledger's row of one exchange
 
-What may be asked, and of whom, is :mod:`dragoman.accounts.reports`'s business; here are the wire's names.
+What may be asked, and of whom, is :mod:`dragoman.accounts.reports`'s business, and what is told of it
+:mod:`dragoman.accounts.figures`'s; here are the names that are older.
 What is unknown is null, never 0; money is US dollars.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import NamedTuple
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from dragoman.accounts.explored import Explored, explored
+from dragoman.accounts.figures import (
+    csv_of,
+    figures,
+    groups,
+    iso,
+    kinds,
+    other,
+    points,
+    previous,
+    span,
+    tenth,
+)
 from dragoman.accounts.keys import Account, credential
 from dragoman.accounts.ratings import Finder, Ledgered, Opinion
-from dragoman.accounts.reports import Series, Used, check_names, series, statistics, usage, whose
+from dragoman.accounts.reports import TOTALS, check_names, read, sight, whose
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, invalid
 from dragoman.core.usage import COUNTERS, Usage
@@ -34,8 +48,10 @@ from dragoman.dialects.surfaces.told import dollars
 from dragoman.gateway import Gateway
 from dragoman.server.answers import in_json, refused
 from dragoman.server.client import UNREAD, Edge, headers_of
+from dragoman.server.tables import in_csv, split
 from dragoman.sinks import Rated
-from dragoman.store import AttemptRow, ExchangeRow, Meters, Sums
+from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.store.reports import Cell, Part, Spread, Sums
 
 RATING = ("prompt_id", "model", "rating", "feedback")
 OLDER = ("prompt_id", "model", "score", "feedback")
@@ -54,7 +70,7 @@ class Asking(NamedTuple):
     request: Request
 
 
-Page = Callable[[Asking], Awaitable[Json]]
+Page = Callable[[Asking], Awaitable[Json | Response]]
 
 
 def routes(gateway: Gateway, edge: Edge, *, tell: Callable[[Rated], None] = lambda _: None) -> list[Route]:
@@ -83,18 +99,26 @@ def routes(gateway: Gateway, edge: Edge, *, tell: Callable[[Rated], None] = lamb
         }
 
     async def stats(asking: Asking) -> Json:
-        account, query = asking.account, asking.call.query
-        found = await statistics(gateway.store.reports, account, query)
-        ratings = await gateway.store.ratings.averages(whose(account, query.get("key")))
-        return _statistics(found, ratings)
+        query = asking.call.query
+        check_names(query, ("key",))
+        key = whose(asking.account, query.get("key"))
+        found = await gateway.store.reports.cells(Part(key=key), by="model")
+        return _statistics(found, await gateway.store.ratings.averages(key))
 
-    async def used(asking: Asking) -> Json:
-        now = gateway.services.now()
-        return _usage(await usage(gateway.store.reports, asking.account, asking.call.query, now=now))
+    async def used(asking: Asking) -> Json | Response:
+        return await told(asking, _usage, default="all", known=TOTALS)
 
-    async def drawn(asking: Asking) -> Json:
-        now = gateway.services.now()
-        return _series(await series(gateway.store.reports, asking.account, asking.call.query, now=now))
+    async def drawn(asking: Asking) -> Json | Response:
+        return await told(asking, _series, default="month", interval=True)
+
+    async def told(asking: Asking, write: Callable[[Explored], Json], **terms: Any) -> Json | Response:
+        now, own = gateway.services.now(), sight(asking.account)
+        query, table = split(asking.call.query, asking.call.headers)
+        found = await explored(gateway.store.reports, read(query, own=own, now=now, **terms), fine=table)
+        # A thousand points of many figures take a while to write, which no request waits for.
+        if table:
+            return in_csv(await to_thread(csv_of, found), "usage", PRIVATE)
+        return await to_thread(write, found)
 
     async def exchange(asking: Asking) -> Json:
         check_names(asking.call.query, ())
@@ -119,7 +143,8 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
             query = {name: value for name, value in _query(request).items() if name != "key" or not entered}
             # Edge.body asks for admission once more, so the call it sees still holds what lets in.
             call = sent if request.method == "POST" else msgspec.structs.replace(sent, query=query)
-            return in_json(await page(Asking(account, call, request)), headers=PRIVATE)
+            told = await page(Asking(account, call, request))
+            return told if isinstance(told, Response) else in_json(told, headers=PRIVATE)
         except Failure as failure:
             close = {"connection": "close"} if failure.kind in UNREAD else {}
             return refused(failure, {**PRIVATE, **close})
@@ -171,10 +196,10 @@ def _opinion(call: Call, body: bytes) -> Opinion:
     return Opinion(query["prompt_id"], rating, query.get("model"), query.get("feedback"), at)
 
 
-def _statistics(found: dict[str | None, Sums], ratings: dict[str, float]) -> Json:
-    """Write the sums by the model that answered; a request that failed was answered by none."""
-    total = sum(found.values(), Sums())
-    models = {name: sums for name, sums in found.items() if name is not None}
+def _statistics(found: Sequence[Cell], ratings: dict[str, float]) -> Json:
+    """Write the sums by model; a request that failed was answered by none."""
+    total = sum((cell.sums for cell in found), Sums())
+    models = {cell.name: cell.sums for cell in found if cell.name}
     answered = {name: sums.requests - sums.failed for name, sums in models.items()}
     latencies = {name: sums.latency_ms for name, sums in models.items()}
     return {
@@ -195,24 +220,42 @@ def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _usage(found: Used) -> Json:
-    span = found.span
-    groups = [{found.by or "": _group(found.by, name), **_sums(sums)} for name, sums in found.groups]
+def _usage(found: Explored) -> Json:
+    before = found.previous
     return {
-        **_sums(found.total),
-        "period": span.period,
-        "from": None if span.since is None else _iso(span.since),
-        "to": _iso(span.until),
-        "groups": groups,
+        **_sums(found.total.sums, found.total.spread),
+        **span(found),
+        "errors_by_kind": kinds(found.errors),
+        "groups": _groups(found),
+        "other": other(found),
+        "previous": None if before is None else previous(found),
     }
 
 
-def _sums(sums: Sums) -> dict[str, Json]:
+def _groups(found: Explored) -> list[Json]:
+    """Write the groups; times in their order, without those in which nothing was asked."""
+    asked = found.asked
+    if asked.by is not None:
+        told = zip(groups(found), found.groups, strict=True)
+        return [{**_older(group.sums), **cast("dict[str, Json]", one)} for one, group in told]
+    if asked.grouped is None:
+        return []
+    return [
+        {asked.grouped: _time(asked.grouped, point.at), **_sums(point.sums, point.spread)}
+        for point in found.total.points
+        if point.sums.requests
+    ]
+
+
+def _sums(sums: Sums, spread: Spread | None) -> dict[str, Json]:
+    return {**_older(sums), **figures(sums, spread)}
+
+
+def _older(sums: Sums) -> dict[str, Json]:
+    """Write what has another name here than elsewhere."""
     return {
         "total_requests": sums.requests,
         "total_tokens": sums.tokens,
-        "prompt_tokens": sums.input,
-        "completion_tokens": sums.output,
         "estimated_cost_usd": dollars(sums.cost),
         "unknown_cost_requests": sums.unknown_cost,
         "cached_requests": sums.cached,
@@ -220,31 +263,22 @@ def _sums(sums: Sums) -> dict[str, Json]:
     }
 
 
-def _group(by: str | None, name: str | int | None) -> Json:
-    """Write the name of a group: a day as a date, an hour as the instant it begins at."""
-    if not isinstance(name, int):
-        return name
-    return _iso(name)[:10] if by == "day" else _iso(name)
+def _time(by: str, at: int) -> Json:
+    """Write the beginning of a stretch: an hour's as an instant, any other's as a date."""
+    return iso(at) if by == "hour" else iso(at)[:10]
 
 
-def _series(found: Series) -> Json:
-    points: list[Json] = [
-        {
-            "at": _iso(at),
-            "requests": sums.requests,
-            "tokens": sums.tokens,
-            "prompt_tokens": sums.input,
-            "completion_tokens": sums.output,
-            "cost_usd": dollars(sums.cost),
-            "errors": sums.failed,
-            "cached": sums.cached,
-            "avg_latency_ms": _tenth(sums.latency_ms),
-            "avg_first_event_ms": _tenth(sums.first_event_ms),
-        }
-        for at, sums in found.points
-    ]
-    since, until = _iso(found.since), _iso(found.until)
-    return {"interval": found.interval, "from": since, "to": until, "series": points}
+def _series(found: Explored) -> Json:
+    since = found.until if found.since is None else found.since
+    told: dict[str, Json] = {
+        "interval": found.asked.interval,
+        "from": iso(since),
+        "to": iso(found.until),
+        "series": points(found.total.points),
+    }
+    if found.asked.by is not None:
+        told |= {"groups": groups(found), "other": other(found)}
+    return {**told, "previous": previous(found)} if found.previous is not None else told
 
 
 def _exchange(found: Ledgered) -> Json:
@@ -255,7 +289,7 @@ def _exchange(found: Ledgered) -> Json:
         **{name: getattr(row, name) for name in ("cached", "fallback", "chunks", "counted", "stop")},
         "losses": list(row.losses),
         **_course(row),
-        "latency_ms": _tenth(row.latency_ms),
+        "latency_ms": tenth(row.latency_ms),
         "rating": None if rating is None else {"rating": rating.rating, "feedback": rating.feedback or None},
         "attempts": [
             {
@@ -274,7 +308,7 @@ def _course(row: ExchangeRow | AttemptRow) -> dict[str, Json]:
     return {
         "opened_at": row.opened_at,
         "settled_at": row.settled_at,
-        "first_event_ms": _tenth(row.first_event_ms),
+        "first_event_ms": tenth(row.first_event_ms),
         "usage": _tokens(row.meters) if known else None,
         "cost_usd": dollars(row.meters.cost_micros) if known else None,
         "failure": row.failure,
@@ -295,14 +329,3 @@ def _tokens(meters: Meters) -> Json:
         "total_tokens": counted.total,
         "estimated": meters.estimated,
     }
-
-
-def _iso(at: float) -> str:
-    """Write an instant; whole seconds where it is one."""
-    exact = "seconds" if at == int(at) else "milliseconds"
-    end = min(at, 253_402_300_799.0)
-    return datetime.fromtimestamp(end, UTC).isoformat(timespec=exact).replace("+00:00", "Z")
-
-
-def _tenth(ms: float | None) -> float | None:
-    return None if ms is None else round(ms, 1)

@@ -13,22 +13,29 @@ Rows are append-only in meaning: a state leaves ``reserved`` once and never chan
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from dragoman.store.archive import Archive
 from dragoman.store.audit import Audit
+from dragoman.store.bills import Bills
 from dragoman.store.budgets import Budgets, Claim, Short
 from dragoman.store.keys import Keys
 from dragoman.store.ledger import AttemptRow, Counted, ExchangeRow, Meters, State
 from dragoman.store.prices import Prices
+from dragoman.store.reports import Call, Cell, Dimension, Interval, Part, Reports, Spread, Sums
+from dragoman.store.requests import Requests
+from dragoman.store.sessions import Sessions
 
 __all__ = [
     "AttemptRow",
+    "Call",
+    "Cell",
     "Counted",
+    "Dimension",
     "ExchangeRow",
-    "Grouping",
+    "Interval",
     "Meters",
     "Part",
     "RatingRow",
@@ -38,6 +45,7 @@ __all__ = [
     "Reports",
     "ResponseRow",
     "Responses",
+    "Spread",
     "State",
     "Store",
     "Sums",
@@ -186,101 +194,11 @@ class Ratings(Protocol):
     async def averages(self, key: str | None) -> dict[str, float]:
         """Return the mean rating a key, or everyone, has given each model."""
 
+    async def stars(self) -> dict[str, tuple[int, int, int, int, int]]:
+        """Return how many ratings of 1, 2, 3, 4 and 5 each model has been given."""
 
-Grouping = Literal["model", "answered", "provider", "key", "day", "hour"]
-"""What sums are grouped by: the model that answered, else the one that was asked; the model that answered or
-none; the provider; the key; the day or hour (UTC), as the Unix second it begins at."""
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A part of the ledger.
-
-    Attributes:
-        since: Exchanges that began then or later, in Unix seconds; None: from the first.
-        until: Exchanges that began before; None: to the last.
-        key: Of this key; None: of all.
-        model: For which this model was asked or answered; None: any.
-        provider: For which this provider was asked last; None: any.
-    """
-
-    since: float | None = None
-    until: float | None = None
-    key: str | None = None
-    model: str | None = None
-    provider: str | None = None
-
-
-class Sums(msgspec.Struct, frozen=True):
-    """Sums over exchanges that have ended; requests that only had tokens counted are no part of them.
-
-    Attributes:
-        requests: All, however they ended.
-        failed: Those that ended in an error, or with their process.
-        cancelled: Those whose client left.
-        cached: Those answered from a recording.
-        fallback: Those another model answered than the one asked for.
-        input: Tokens read, cached or not.
-        output: Tokens written, thinking included.
-        cost_micros: Of those whose cost is known.
-        unknown_cost: Those whose cost is not.
-        latency_us: Of whole answers that were no recordings, from the request to the last byte.
-        latencies: How many these are.
-        first_event_us: Of the same, to the first event.
-        first_events: How many these are.
-    """
-
-    requests: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    cached: int = 0
-    fallback: int = 0
-    input: int = 0
-    output: int = 0
-    cost_micros: int = 0
-    unknown_cost: int = 0
-    latency_us: int = 0
-    latencies: int = 0
-    first_event_us: int = 0
-    first_events: int = 0
-
-    def __add__(self, other: Sums) -> Sums:
-        """Return the sums over both."""
-        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
-        return Sums(*(one + more for one, more in zip(mine, theirs, strict=True)))
-
-    @property
-    def tokens(self) -> int:
-        """Tokens read and written."""
-        return self.input + self.output
-
-    @property
-    def cost(self) -> int | None:
-        """Micro-dollars of those whose cost is known; None: only of those that cost nothing it is."""
-        return None if self.unknown_cost and not self.cost_micros else self.cost_micros
-
-    @property
-    def latency_ms(self) -> float | None:
-        """Mean milliseconds of an answer; None: there is none."""
-        return self.latency_us / self.latencies / 1000 if self.latencies else None
-
-    @property
-    def first_event_ms(self) -> float | None:
-        """Mean milliseconds to an answer's first event; None: there is none."""
-        return self.first_event_us / self.first_events / 1000 if self.first_events else None
-
-
-class Reports(Protocol):
-    """Sums over exchanges, exact. All methods raise ``Failure(UNAVAILABLE)`` as the store's do."""
-
-    async def sums(self, part: Part, by: Grouping | None = None) -> dict[str | int | None, Sums]:
-        """Return sums over a part of the ledger, for each group that has any exchange.
-
-        Without `by` the only group is None. With it, None are those that have no such thing: a request nobody
-        was asked for has no provider.
-        """
-
-    async def first(self, key: str | None) -> float | None:
-        """Return when a key's first exchange, or the first of all, began; None: there is none."""
+    async def newest(self, limit: int) -> list[RatingRow]:
+        """Return the newest ratings, the latest first."""
 
 
 class Store(Protocol):
@@ -317,6 +235,18 @@ class Store(Protocol):
     @property
     def audit(self) -> Audit:
         """Who changed what."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in to the dashboard."""
+
+    @property
+    def bills(self) -> Bills:
+        """What providers were asked, as they charge for it."""
+
+    @property
+    def requests(self) -> Requests:
+        """The log of requests."""
 
     @property
     def archive(self) -> Archive:

@@ -34,5 +34,13 @@ class Audit(Protocol):
     async def write(self, row: AuditRow) -> None:
         """Write down what was done elsewhere; return once it is durable."""
 
-    async def rows(self, *, limit: int = 100, before: int | None = None) -> list[tuple[int, AuditRow]]:
-        """Return the newest changes first, each with its number; `before`: those older than that number."""
+    async def rows(
+        self, *, limit: int = 100, before: int | None = None, about: tuple[str, str] | None = None
+    ) -> list[tuple[int, AuditRow]]:
+        """Return the newest changes first, each with its number.
+
+        Args:
+            limit: How many, at most.
+            before: Those older than this number.
+            about: The beginning of an action (``key.``) and a subject: those of no others.
+        """

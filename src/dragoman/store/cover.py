@@ -8,10 +8,17 @@ Whichever database keeps the sums, they are of an hour, a day and 32 days.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from dragoman.store.reports import Interval
 
 HOUR, DAY, BLOCK = 3600, 86_400, 2_764_800
 """The spans of the sums, in seconds; each is a multiple of the shorter ones."""
+
+
+MONDAY = 4 * DAY
+"""The first Monday: 1970 began on a Thursday."""
 
 
 class Cover(NamedTuple):
@@ -42,3 +49,17 @@ def _cover(since: float, until: float, spans: list[int]) -> Iterator[Cover]:
     yield from _cover(since, lo, shorter)
     yield Cover(span, lo, hi)
     yield from _cover(hi, until, shorter)
+
+
+def beginning(at: int, every: Interval) -> int:
+    """Return the Unix second at which the hour, day, week or month (UTC) begins that `at` is in."""
+    match every:
+        case "hour":
+            return at // HOUR * HOUR
+        case "day":
+            return at // DAY * DAY
+        case "week":
+            return (at - MONDAY) // (7 * DAY) * 7 * DAY + MONDAY
+        case "month":
+            day = datetime.fromtimestamp(at, UTC)
+            return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp())

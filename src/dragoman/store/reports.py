@@ -2,15 +2,15 @@
 
 The ledger's rows are the truth; these are their sums, and equal to them to the unit:
 
-1. **An entry for each change.** The transaction that books an exchange (or prices it anew) writes an *entry* of
-   what that adds to the sums and, with negative figures, of what it takes off them. One row, appended; nobody
-   waits for a sum that others add to.
-2. **Entries are posted.** :meth:`Reports.post` adds some entries up (:mod:`dragoman.store.posting`, the same code
-   whichever the database), adds them to the sums, and deletes them, in one transaction. Somebody does so every
-   second; a report does so first.
-3. **Sums have kinds.** Of every hour, day and 32 days there are sums for each combination of dimensions that was
-   seen (``each``), and for each value of one dimension alone (``key``, ``model``, ...) and of all, so that a year
-   by day reads hundreds of rows, not hundreds of thousands.
+1. **An entry for each change.** The transaction that books an exchange (or prices it anew) writes an *entry*
+   of what that adds to the sums and, with negative figures, of what it takes off them. One row, appended;
+   nobody waits for a sum that others add to.
+2. **Entries are posted.** :meth:`Reports.post` adds some entries up (:mod:`dragoman.store.posting`, the same
+   code whichever the database), adds them to the sums, and deletes them, in one transaction. Somebody does so
+   every few seconds; a report does so first.
+3. **Sums have kinds.** Of every hour, day and 32 days there are sums for each combination of dimensions that
+   was seen (``each``), and for each value of one dimension alone (``key``, ``model``, ...) and of all, so
+   that a year by day reads hundreds of rows, not hundreds of thousands.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ import msgspec
 from dragoman.store.spread import Counts, percentile_ms
 
 Dimension = Literal["key", "team", "user", "model", "provider", "route", "state", "failure", "dialect"]
-"""What exchanges are told apart by. ``model``: the one that answered, else the one that was asked for; ``provider``:
-the one asked last; ``state``: how it ended; ``failure``: its kind of failure; ``dialect``: the client's protocol. ""
-stands for none: a request nobody was asked for has no provider and no model."""
+"""What exchanges are told apart by. ``model``: the one that answered, else the one that was asked for;
+``provider``: the one asked last; ``state``: how it ended; ``failure``: its kind of failure; ``dialect``: the
+client's protocol. "" stands for none: a request nobody was asked for has no provider and no model."""
 
 DIMENSIONS: tuple[Dimension, ...] = (
     "key",
@@ -100,7 +100,15 @@ class Part(msgspec.Struct, frozen=True):
         return {name: value[:LONGEST_NAME] for name, value in found.items() if value is not None}
 
 
-class Sums(msgspec.Struct, frozen=True):
+def kind_of(part: Part, by: Dimension | None) -> Kind:
+    """Return the kind of sum a report is read from: the one that tells apart no more than it asks."""
+    asked = set(part.wanted) | ({by} if by else set())
+    if len(asked) > 1:
+        return "each"
+    return asked.pop() if asked else "all"
+
+
+class Sums(msgspec.Struct, frozen=True, gc=False):
     """Sums over exchanges that have ended; requests that only had tokens counted are no part of them.
 
     Attributes:
@@ -177,7 +185,7 @@ MEASURES: tuple[str, ...] = Sums.__struct_fields__
 """The names of all measures, in the order of their columns."""
 
 
-class Spread(msgspec.Struct, frozen=True):
+class Spread(msgspec.Struct, frozen=True, gc=False):
     """How durations are spread: of whole answers, and to the first event (:mod:`dragoman.store.spread`)."""
 
     latency: Counts = MappingProxyType({})
@@ -192,7 +200,7 @@ class Spread(msgspec.Struct, frozen=True):
         return percentile_ms(self.first_event, share)
 
 
-class Cell(msgspec.Struct, frozen=True):
+class Cell(msgspec.Struct, frozen=True, gc=False):
     """The sums of one group and one stretch of a report.
 
     Attributes:
@@ -208,7 +216,7 @@ class Cell(msgspec.Struct, frozen=True):
     spread: Spread | None = None
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """Calls of one provider in one stretch of time, however the exchange they were made for ended.
 
     Attributes:
@@ -253,15 +261,31 @@ class Reports(Protocol):
             by: What they are grouped by; None: nothing.
             every: Stretch by stretch of so long; None: of the whole time.
             spread: With how durations are spread.
+
+        Returns:
+            Cells in the order of their stretches, then of their groups' names.
+
+        Raises:
+            Failure: UNAVAILABLE, with when to come back: more waits to be posted than can be waited for.
         """
 
     async def calls(self, part: Part, *, every: Interval | None = None) -> list[Call]:
-        """Return the calls of providers; `part` may say provider, model, state and failure, and times of hours."""
+        """Return the calls of providers; `part` may say provider, model, state and failure.
+
+        Its times are rounded outwards to whole hours.
+
+        Raises:
+            ValueError: It says anything else.
+        """
 
     async def losses(self, part: Part) -> list[tuple[str, int]]:
         """Return what was lost and in how many exchanges, the most frequent first; `part` says times only.
 
-        A word is ``how:what`` as the ledger has it, with places in lists as ``[]``; the times are whole hours.
+        A word is ``how:what`` as the ledger has it, with places in lists as ``[]``; the times are rounded
+        outwards to whole hours.
+
+        Raises:
+            ValueError: It says anything else.
         """
 
     async def first(self, key: str | None) -> float | None:

@@ -15,8 +15,8 @@ class StoreSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             it is a file in the data folder.
         sync: What an acknowledged row survives: "normal" a crash of the process, "full" a power cut too.
         busy_timeout_s: Seconds a write waits for another process that writes to the same file.
-        pool: Connections to PostgreSQL that this process has for everything but the ledger's own writes and
-            reports, which have one each.
+        pool: Connections to PostgreSQL that this process has for everything but the ledger's own writes,
+            which have one, what takes long, which has one, and reports, which have two.
         timeout_s: Seconds a connection or a statement may take in PostgreSQL; nothing waits longer than
             twice that.
         grace_s: Seconds after which, while PostgreSQL is away, requests are refused; until then those

@@ -78,7 +78,7 @@ def test_f51_several_processes_grant_exactly_what_is_there(ready: str) -> None:
         rows = await store.exchanges(limit=1000)
         assert sum(row.meters.cost_micros or 0 for row in rows) == sum(spent for spent, _ in told)
         await law(store, cap)
-        sums = (await store.reports.sums(Part()))[None]
+        sums = (await store.reports.cells(Part()))[0].sums
         assert (sums.requests, sums.cost_micros) == (
             sum(row.state == "settled" for row in rows),
             sum(spent for spent, _ in told),

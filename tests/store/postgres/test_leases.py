@@ -133,7 +133,7 @@ def test_a_charge_counts_once(ready: str) -> None:
         assert await store.leases.mine("me") == {B: 65, ("c", "", 0): 65}
         assert {row.state for row in await store.exchanges()} == {"settled"}
         assert [one.state for one in await store.attempts("x3")] == ["settled"]
-        assert (await store.reports.sums(Part()))[None].cost_micros == 35
+        assert (await store.reports.cells(Part()))[0].sums.cost_micros == 35
 
     play(ready, scene)
 

@@ -22,8 +22,7 @@ def opened(path: Path, spec: StoreSpec | None = None) -> int:
     """Open and close a database; return its schema's number."""
     connections = open_database(path, spec or StoreSpec())
     version: int = connections.writing.execute("pragma user_version").fetchone()[0]
-    for connection in connections:
-        connection.close()
+    connections.close()
     return version
 
 
@@ -53,8 +52,7 @@ def test_the_setting_decides_what_a_commit_survives(tmp_path: Path, sync: str, l
     connections = open_database(tmp_path / "x.db", spec)
     assert connections.writing.execute("pragma synchronous").fetchone() == (level,)
     assert connections.writing.execute("pragma foreign_keys").fetchone() == (1,)
-    for connection in connections:
-        connection.close()
+    connections.close()
 
 
 def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
@@ -69,8 +67,7 @@ def test_what_is_deleted_is_overwritten(tmp_path: Path) -> None:
     writing.execute("delete from setting where name = 'a'")
     writing.execute("pragma wal_checkpoint(truncate)")
     assert b"nobody may find" not in path.read_bytes()
-    for connection in connections:
-        connection.close()
+    connections.close()
 
 
 def test_the_reading_connection_cannot_write(tmp_path: Path) -> None:
@@ -78,8 +75,7 @@ def test_the_reading_connection_cannot_write(tmp_path: Path) -> None:
     connections = open_database(tmp_path / "x.db", StoreSpec())
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connections.reading.execute("insert into setting values ('a', 'b')")
-    for connection in connections:
-        connection.close()
+    connections.close()
 
 
 def test_openers_at_the_same_instant_migrate_once(tmp_path: Path) -> None:
@@ -184,6 +180,5 @@ def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_that_is_said(tmp
     for opening in (path, path, tmp_path / "new.db"):
         connections = open_database(opening, StoreSpec(), said.append)
         assert connections.writing.execute("pragma user_version").fetchone() == (KNOWN,)
-        for connection in connections:
-            connection.close()
+        connections.close()
     assert [line.partition(";")[0] for line in said] == ["bringing the ledger up to date"]

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import pytest
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import AttemptRow, ExchangeRow, Meters, Part
+from dragoman.store import AttemptRow, Dimension, ExchangeRow, Meters, Part, Sums
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore, database
 from dragoman.store.sqlite.database import open_database
@@ -37,6 +37,7 @@ PUBLISHED = {
     "0004_surfaces.sql": "c7ae2394e07e37e7a6181e9107fbe79f51bbe05712784171dbde4f36f95320a0",
     "0005_reports.sql": "c49db38b6f1a0033fe29de404986953a9f937292b26727f59cbbc9ca040edd7f",
     "0006_recordings.sql": "41f93b89a8c318c772772fdc80f16168c9f7f8cc3b7496570374c643838c508d",
+    "0007_accounts.sql": "21691248d12f4bf77c0667e0cbd5f920e10664f9b85f65cb550f5a8df78b3cd1",
 }
 """Scripts that files of other people have been through, by their SHA-256."""
 
@@ -69,8 +70,7 @@ def made(path: Path, version: int, past: Past) -> None:
 def migrated(path: Path) -> list[str]:
     """Open and close a file with today's code; return what was announced."""
     said: list[str] = []
-    for connection in open_database(path, StoreSpec(), said.append):
-        connection.close()
+    open_database(path, StoreSpec(), said.append).close()
     return said
 
 
@@ -132,8 +132,9 @@ def test_sums_are_those_of_the_rows(tmp_path: Path, version: int, past: Past) ->
     async def scene() -> None:
         db = SqliteStore.open(path)
         try:
-            whole = (await db.reports.sums(Part()))[None]
-            by_key = await db.reports.sums(Part(), "key")
+            (whole,) = (cell.sums for cell in await db.reports.cells(Part()))
+            by_key = {cell.name: cell.sums for cell in await db.reports.cells(Part(), by="key")}
+            calls = await db.reports.calls(Part())
         finally:
             await db.close()
         assert whole.requests == len(ended)
@@ -143,6 +144,9 @@ def test_sums_are_those_of_the_rows(tmp_path: Path, version: int, past: Past) ->
         assert whole.unknown_cost == sum(row["cost_micros"] is None for row in ended)
         assert whole.cached == sum(row["cached"] for row in ended)
         assert whole.fallback == sum(row["fallback"] for row in ended)
+        counted = {row["id"] for row in ended}
+        tries = [one for one in rows(path, "attempt") if one["state"] != "reserved"]
+        assert sum(one.calls for one in calls) == len([one for one in tries if one["exchange_id"] in counted])
         for key in {row["key"] for row in ended}:
             mine = [row for row in ended if row["key"] == key]
             assert by_key[key].requests == len(mine)
@@ -160,6 +164,56 @@ def test_sums_are_those_of_the_rows(tmp_path: Path, version: int, past: Past) ->
     assert sum(row["stars"] for row in rows(path, "rating_total")) == stars
 
 
+OLD_SUMS = """
+    select at, key, model, answered_model, provider, requests, failed, cancelled, cached, fallback, input,
+        output, cost_micros, unknown_cost, latency_us, latencies, first_event_us, first_events
+    from usage where span = 3600 and everyone = 0
+"""
+
+
+@pytest.mark.parametrize("version", range(5, 9))
+@pytest.mark.parametrize("gone", ["v1-ended", "v1-failed", "v1-unpriced", ""])
+def test_sums_are_what_they_were_before_entries(tmp_path: Path, version: int, gone: str) -> None:
+    """What triggers had summed up is what entries add up to, also of rows that are deleted."""
+    path = tmp_path / "x.db"
+    made(path, version, "grown")
+    with closing(sqlite3.connect(path)) as plain:
+        plain.execute("delete from attempt where exchange_id = ?", (gone,))
+        plain.execute("delete from exchange where id = ?", (gone,))
+        plain.commit()
+        old = plain.execute(OLD_SUMS).fetchall()
+    names = (
+        *Sums.__struct_fields__[:5],
+        "input",
+        "output",
+        "cost_micros",
+        "unknown_cost",
+        *Sums.__struct_fields__[-4:],
+    )
+
+    def told(place: int | None) -> dict[tuple[int, str | None], list[int]]:
+        """Return the old sums by hour and one of their columns."""
+        found: dict[tuple[int, str | None], list[int]] = {}
+        for at, key, model, answered, provider, *measures in old:
+            name = None if place is None else (key, answered or model, provider)[place]
+            sums = found.setdefault((at, name), [0] * len(names))
+            found[at, name] = [one + more for one, more in zip(sums, measures, strict=True)]
+        return found
+
+    async def scene() -> None:
+        db = SqliteStore.open(path)
+        try:
+            groups: tuple[Dimension | None, ...] = (None, "key", "model", "provider")
+            for place, by in enumerate(groups, -1):
+                cells = await db.reports.cells(Part(), by=by, every="hour")
+                found = {(cell.at, cell.name): [getattr(cell.sums, name) for name in names] for cell in cells}
+                assert found == told(place if by else None)
+        finally:
+            await db.close()
+
+    asyncio.run(scene())
+
+
 @every_version
 def test_what_was_open_is_ended_by_todays_code(tmp_path: Path, version: int) -> None:
     """A request an earlier version left open is found, ended and counted, and new ones go beside it."""
@@ -169,7 +223,7 @@ def test_what_was_open_is_ended_by_todays_code(tmp_path: Path, version: int) -> 
     async def scene() -> None:
         db = SqliteStore.open(path)
         try:
-            before = (await db.reports.sums(Part()))[None]
+            (before,) = (cell.sums for cell in await db.reports.cells(Part()))
             assert await db.open_owners() == ["gone"]
             assert await db.interrupt(["gone"]) == 1
             assert [row.state for row in await db.attempts("v1-open")] == ["interrupted"]
@@ -189,7 +243,7 @@ def test_what_was_open_is_ended_by_todays_code(tmp_path: Path, version: int) -> 
             meters = Meters(input=3, output=4, cost_micros=5)
             ended = ExchangeRow(**{**_fields(row), "state": "settled", "meters": meters})
             await db.settle(ended, [attempt])
-            after = (await db.reports.sums(Part()))[None]
+            (after,) = (cell.sums for cell in await db.reports.cells(Part()))
         finally:
             await db.close()
         assert (after.requests, after.failed) == (before.requests + 2, before.failed + 1)

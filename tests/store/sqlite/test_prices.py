@@ -206,7 +206,7 @@ def test_sums_and_windows_follow_whatever_is_priced(tmp_path: Path) -> None:
             for lo, hi in ((BEGAN, BEGAN + 40_000), (BEGAN + 3000, BEGAN + 20_000)):
                 mine = [row for row in rows if key in (None, row.key) and lo <= row.opened_at < hi]
                 costs = [row.meters.cost_micros for row in mine]
-                (found,) = (await db.reports.sums(Part(lo, hi, key))).values()
+                (found,) = (cell.sums for cell in await db.reports.cells(Part(lo, hi, key)))
                 assert (found.cost_micros, found.unknown_cost) == (
                     sum(filter(None, costs)),
                     costs.count(None),

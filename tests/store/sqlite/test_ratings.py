@@ -63,6 +63,26 @@ def test_a_second_rating_replaces_the_first(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_stars_and_the_newest_are_the_ratings(tmp_path: Path) -> None:
+    """How many of each a model has, and the latest first; nothing of what was replaced."""
+
+    async def scene(db: SqliteStore) -> None:
+        assert (await db.ratings.stars(), await db.ratings.newest(5)) == ({}, [])
+        rows = [
+            RatingRow("0", "a", "m", 5, "good", 1.0),
+            RatingRow("1", "b", "m", 5, "", 4.0),
+            RatingRow("2", "a", "m", 1, "", 3.0),
+            RatingRow("3", "b", "n", 2, "so so", 2.0),
+        ]
+        for row in (RatingRow("0", "a", "n", 3, "", 0.0), *rows):
+            await db.ratings.keep(row)
+        assert await db.ratings.stars() == {"m": (1, 0, 0, 0, 2), "n": (0, 1, 0, 0, 0)}
+        assert await db.ratings.newest(3) == [rows[1], rows[2], rows[3]]
+        assert len(await db.ratings.newest(100)) == 4
+
+    play(tmp_path, scene)
+
+
 def test_the_totals_are_the_ratings(tmp_path: Path) -> None:
     """After hundreds of ratings, replacements and deletions the averages are of those that are left."""
     chance = random.Random(3)

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.store.sums import BEGAN, attempt, exchange, happen, hold
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.core.usage import COUNTERS
-from dragoman.store import AttemptRow, ExchangeRow, Grouping, Meters, Part, State, Sums
+from dragoman.store import Interval, Meters, Part, Sums
+from dragoman.store.cover import DAY, HOUR
+from dragoman.store.reports import DIMENSIONS, Cell
 from dragoman.store.sqlite import SqliteStore
 from dragoman.store.sqlite.commit import Write
-from dragoman.store.sqlite.reports import BLOCK, DAY, HOUR, cover
+from dragoman.store.sqlite.reports import spent
 
-FINAL: tuple[State, ...] = ("settled", "cancelled", "failed", "interrupted")
+FINAL = ("settled", "cancelled", "failed", "interrupted")
 MOST = 10**15
-BEGAN = 1_795_000_000.0
 
 
 def play(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
@@ -42,140 +44,10 @@ def play(folder: Path, scene: Callable[[SqliteStore], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def exchange(name: str, at: float = BEGAN, **more: Any) -> ExchangeRow:
-    """Return an exchange; settled, unless said otherwise."""
-    fields: dict[str, Any] = {
-        "request_id": name,
-        "owner": "me",
-        "key": "a",
-        "dialect": "openai_chat",
-        "task": "generate",
-        "model": "m",
-        "stream": False,
-        "provider": "p",
-        "answered_model": "m",
-        "state": "settled",
-    }
-    return ExchangeRow(id=name, opened_at=at, **(fields | more))
-
-
-def attempt(name: str) -> AttemptRow:
-    """Return an exchange's first attempt."""
-    return AttemptRow(exchange_id=name, number=1, provider="p", model="m", opened_at=BEGAN)
-
-
-def read(row: ExchangeRow) -> int:
-    """Return all tokens a row says were read."""
-    meters = row.meters
-    return (
-        meters.input + meters.cache_read + meters.cache_write + meters.cache_write_long + meters.audio_input
-    )
-
-
-def counted(row: ExchangeRow) -> Sums:
-    """Return what one row adds to the sums, reckoned here and not in SQL."""
-    meters = row.meters
-    whole = row.state == "settled" and not row.cached
-    latency = row.latency_ms if whole else None
-    first = row.first_event_ms if whole else None
-    return Sums(
-        requests=1,
-        failed=row.state in ("failed", "interrupted"),
-        cancelled=row.state == "cancelled",
-        cached=row.cached,
-        fallback=row.fallback,
-        input=read(row),
-        output=meters.output + meters.reasoning + meters.audio_output,
-        cost_micros=meters.cost_micros or 0,
-        unknown_cost=meters.cost_micros is None,
-        latency_us=0 if latency is None else round(latency * 1000),
-        latencies=latency is not None,
-        first_event_us=0 if first is None else round(first * 1000),
-        first_events=first is not None,
-    )
-
-
-def group(row: ExchangeRow, by: Grouping | None) -> str | int | None:
-    """Return the group a row is in."""
-    match by:
-        case None:
-            return None
-        case "model":
-            return row.answered_model or (row.model if row.provider else None) or None
-        case "answered":
-            return row.answered_model or None
-        case "provider":
-            return row.provider or None
-        case "key":
-            return row.key
-        case "hour" | "day":
-            long = HOUR if by == "hour" else DAY
-            return int(row.opened_at) // long * long
-
-
-def reckoned(rows: Iterable[ExchangeRow], part: Part, by: Grouping | None) -> dict[str | int | None, Sums]:
-    """Return the sums over rows, one by one."""
-    found: dict[str | int | None, Sums] = {}
-    for row in rows:
-        asked = row.model if row.provider is not None else ""
-        meant = (
-            row.state != "reserved"
-            and row.task != "count"
-            and (part.since is None or row.opened_at >= part.since)
-            and (part.until is None or row.opened_at < part.until)
-            and part.key in (None, row.key)
-            and part.model in (None, asked, row.answered_model)
-            and part.provider in (None, row.provider)
-        )
-        if meant:
-            name = group(row, by)
-            found[name] = found.get(name, Sums()) + counted(row)
-    return found
-
-
-GROUPINGS: tuple[Grouping | None, ...] = (None, "model", "answered", "provider", "key", "day", "hour")
-
-
-async def check(db: SqliteStore, parts: Sequence[Part]) -> None:
-    """Hold that the sums of parts of the ledger are their rows', however grouped."""
-    rows = await db.exchanges(limit=100_000)
-    for part in parts:
-        for by in GROUPINGS:
-            assert await db.reports.sums(part, by) == reckoned(rows, part, by)
-
-
-def ended(row: ExchangeRow, chance: random.Random) -> ExchangeRow:
-    """Return how an exchange ended, by chance."""
-    refused = chance.random() < 0.1
-    cost = chance.choice((None, 0, chance.randrange(10**7)))
-    meters: dict[str, Any] = {name: chance.randrange(1000) for name in COUNTERS}
-    return msgspec.structs.replace(
-        row,
-        state="failed" if refused else chance.choice(FINAL),
-        provider=None if refused else chance.choice("pq"),
-        answered_model=None if refused else chance.choice((row.model, "m", "o", None)),
-        first_event_ms=chance.choice((None, chance.random() * 900)),
-        latency_ms=chance.choice((None, chance.random() * 9000)),
-        cached=chance.random() < 0.2,
-        fallback=chance.random() < 0.2,
-        meters=Meters(**meters, cost_micros=cost),
-    )
-
-
-def ask(chance: random.Random, times: list[float]) -> Part:
-    """Return a part of the ledger, by chance; often from or to a whole hour, or exactly an exchange."""
-
-    def end() -> float | None:
-        at = chance.choice(times) + chance.choice((0, 0, 1e-3, chance.uniform(-DAY, DAY)))
-        return chance.choice((None, at, at // HOUR * HOUR, at // DAY * DAY, at // BLOCK * BLOCK))
-
-    return Part(
-        end(),
-        end(),
-        chance.choice((None, "a", "b", "nobody")),
-        chance.choice((None, None, "m", "n")),
-        chance.choice((None, None, "p")),
-    )
+async def whole(db: SqliteStore, part: Part | None = None) -> Sums:
+    """Return the sums of a part, or of all there is."""
+    cells = await db.reports.cells(part or Part())
+    return cells[0].sums if cells else Sums()
 
 
 async def change(db: SqliteStore, sql: str, *values: object) -> None:
@@ -189,50 +61,25 @@ async def change(db: SqliteStore, sql: str, *values: object) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_sums_are_the_rows(tmp_path: Path, seed: int) -> None:
-    """After thousands of openings, ends, sweeps and repricings every sum is that of the rows, to the unit."""
+    """Whatever becomes of hundreds of rows, and with three that post at once, every report is the rows'."""
     chance = random.Random(seed)
 
-    async def scene(db: SqliteStore) -> None:
-        times: list[float] = []
-        for step in range(900):
-            at = BEGAN + chance.choice((chance.uniform(0, 3 * HOUR), chance.uniform(0, 80 * DAY)))
-            times.append(at)
-            row = exchange(
-                str(step),
-                at,
-                state="reserved",
-                key=chance.choice("abc"),
-                model=chance.choice("mno"),
-                task=chance.choice(("generate", "embed", "relay", "count")),
-                owner=chance.choice(("me", "dead")),
-                answered_model=None,
-            )
-            if chance.random() < 0.7:
-                await db.open_exchange(row, attempt(row.id))
-            if chance.random() < 0.8:
-                await db.settle(ended(row, chance), [])
-            for again in chance.sample(range(step + 1), min(step, 2)):
-                if chance.random() < 0.2 and again != step:
-                    await change(
-                        db,
-                        "update exchange set cost_micros = ? where id = ?",
-                        chance.choice((None, 7)),
-                        str(again),
-                    )
-            if chance.random() < 0.01:
-                await db.interrupt(["dead"])
-        await db.settle(exchange("0", state="cancelled", fallback=True), [])
-        await change(
-            db, "update exchange set cost_micros = 2 * cost_micros, input = input + 1 where key = 'a'"
-        )
-        await check(db, [Part(), *(ask(chance, times) for _ in range(40))])
+    async def scene() -> None:
+        stores = [SqliteStore.open(tmp_path / "dragoman.db") for _ in range(3)]
+        try:
+            gone = await happen(stores, chance, steps=400)
+            assert gone
+            await hold(chance.choice(stores), gone, chance)
+        finally:
+            for db in stores:
+                await db.close()
 
-    play(tmp_path, scene)
+    asyncio.run(scene())
 
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(("open", *FINAL, "reprice", "move", "interrupt")),
+        st.sampled_from(("open", *FINAL, "reprice", "move", "interrupt", "post")),
         st.integers(0, 3),
         st.integers(0, 10**6) | st.none(),
     ),
@@ -265,38 +112,48 @@ def test_any_order_of_events_keeps_them_equal(done: list[tuple[str, int, int | N
                 )
             elif what == "interrupt":
                 await db.interrupt(["me"])
-        await check(db, [Part(), Part(BEGAN + HOUR, BEGAN + 3 * HOUR + 1, "a")])
+            elif what == "post":
+                await db.reports.post()
+        await hold(db, [], random.Random(len(done)), asks=5)
 
     with TemporaryDirectory() as folder:
         play(Path(folder), scene)
 
 
-@given(
-    since=st.floats(0, 1e10),
-    long=st.floats(0, 400 * DAY),
-    longest=st.sampled_from((HOUR, DAY, BLOCK)),
-    whole=st.booleans(),
-)
-def test_a_time_is_covered_once(since: float, long: float, longest: int, whole: bool) -> None:  # noqa: FBT001  hypothesis names arguments
-    """The pieces follow one another from end to end, of whole spans; rows are only within an hour of it."""
-    if whole:
-        since = since // HOUR * HOUR
-    until = since + long
-    pieces = list(cover(since, until, longest))
-    ends = [since, *(piece.hi for piece in pieces)]
-    assert [piece.lo for piece in pieces] == ends[:-1]
-    assert ends[-1] == until or not pieces
-    for piece in pieces:
-        assert piece.lo < piece.hi
-        assert piece.span <= longest
-        if piece.span:
-            assert (piece.lo % piece.span, piece.hi % piece.span) == (0, 0)
-        else:
-            assert piece.hi - piece.lo < 2 * HOUR
-    spans = [piece.span for piece in pieces]
-    top = spans.index(max(spans)) if spans else 0
-    assert spans == sorted(spans[: top + 1]) + sorted(spans[top + 1 :], reverse=True)
-    assert [span for span in spans if span == 0][2:] == []
+@pytest.mark.parametrize("post", ["never", "halfway", "always"])
+def test_what_was_spent_is_exact_where_nothing_is_posted(tmp_path: Path, post: str) -> None:
+    """A budget that is first claimed from counts what waits to be posted, and counts nothing twice."""
+    chance = random.Random(post)
+
+    async def scene(db: SqliteStore) -> None:
+        rows = [
+            exchange(
+                str(place),
+                BEGAN + chance.uniform(0, 90 * DAY),
+                key=chance.choice("ab"),
+                meters=Meters(cost_micros=chance.choice((None, chance.randrange(1000)))),
+            )
+            for place in range(150)
+        ]
+        for place, row in enumerate(rows):
+            await db.settle(row, [])
+            if post == "always" or (post == "halfway" and place == 75):
+                while await db.reports.post():
+                    pass
+        for key in (None, "a", "nobody"):
+            for since in (
+                0,
+                *(int(chance.choice(rows).opened_at) // long * long for long in (1, 60, HOUR, DAY)),
+            ):
+
+                def act(connection: sqlite3.Connection, since: int = since, key: str | None = key) -> int:
+                    return spent(connection, since, key)
+
+                mine = [row for row in rows if row.opened_at >= since and key in (None, row.key)]
+                found = await db._writer.write(Write(act=act))
+                assert found == sum(row.meters.cost_micros or 0 for row in mine)
+
+    play(tmp_path, scene)
 
 
 def test_a_long_time_is_read_from_few_sums(tmp_path: Path) -> None:
@@ -305,11 +162,12 @@ def test_a_long_time_is_read_from_few_sums(tmp_path: Path) -> None:
     async def scene(db: SqliteStore) -> None:
         for place in range(100):
             await db.settle(exchange(str(place), BEGAN // DAY * DAY + place * 600), [])
+        assert (await whole(db)).requests == 100
         await change(db, "delete from exchange")
         begin = BEGAN // DAY * DAY
-        assert (await db.reports.sums(Part()))[None].requests == 100
-        assert (await db.reports.sums(Part(begin, begin + 2 * HOUR)))[None].requests == 12
-        assert (await db.reports.sums(Part(begin + 1, begin + 2 * HOUR)))[None].requests == 6
+        assert (await whole(db)).requests == 100
+        assert (await whole(db, Part(begin, begin + 2 * HOUR))).requests == 12
+        assert (await whole(db, Part(begin + 1, begin + 2 * HOUR))).requests == 6
 
     play(tmp_path, scene)
 
@@ -323,8 +181,7 @@ def test_ends_are_exact_to_the_instant(tmp_path: Path) -> None:
             await db.settle(exchange(str(place), at), [])
 
         async def found(since: float, until: float) -> int:
-            sums = await db.reports.sums(Part(since, until))
-            return sums[None].requests if sums else 0
+            return (await whole(db, Part(since, until))).requests
 
         assert await found(hour, hour + HOUR) == 3
         assert await found(hour, hour) == 0
@@ -341,9 +198,12 @@ def test_what_is_open_and_what_was_only_counted_does_not_count(tmp_path: Path) -
 
     async def scene(db: SqliteStore) -> None:
         await db.open_exchange(exchange("x", state="reserved"), attempt("x"))
-        await db.settle(exchange("y", task="count"), [])
-        assert await db.reports.sums(Part()) == {}
-        assert await db.reports.sums(Part(BEGAN - 1, BEGAN + 1), "model") == {}
+        tried = [attempt("y", state="settled")]
+        await db.settle(exchange("y", task="count", losses=("dropped:seed",)), tried)
+        assert await db.reports.cells(Part()) == []
+        assert await db.reports.cells(Part(BEGAN - 1, BEGAN + 1), by="model", every="hour") == []
+        assert await db.reports.losses(Part()) == []
+        assert await db.reports.calls(Part()) == []
 
     play(tmp_path, scene)
 
@@ -357,8 +217,10 @@ def test_a_word_that_nobody_was_asked_for_makes_no_group(tmp_path: Path) -> None
                 str(place), model=f"typo-{place}", provider=None, answered_model=None, state="failed"
             )
             await db.settle(refused, [])
-        assert await db.reports.sums(Part(), "model") == {None: Sums(requests=50, failed=50, unknown_cost=50)}
-        assert len(await db._read("select 1 from usage")) == 6
+        sums = Sums(requests=50, failed=50, attempts=50, unknown_cost=50)
+        assert await db.reports.cells(Part(), by="model") == [Cell(None, "", sums)]
+        kinds = ("each", "all", *DIMENSIONS)
+        assert len(await db._read("select 1 from usage")) == 3 * len(kinds)
 
     play(tmp_path, scene)
 
@@ -371,12 +233,13 @@ def test_a_providers_nonsense_breaks_no_sum(tmp_path: Path) -> None:
         for place in range(20):
             await db.settle(exchange(str(place), BEGAN + place, meters=absurd), [])
         for part in (Part(), Part(BEGAN + 0.5, BEGAN + 15.5)):
-            (sums,) = (await db.reports.sums(part)).values()
+            sums = await whole(db, part)
             assert MOST <= sums.input <= 20 * MOST
             assert MOST <= sums.cost_micros <= 20 * MOST
         await db.settle(exchange("z", BEGAN + DAY, meters=Meters(input=1, cost_micros=1)), [])
         day = int(BEGAN + DAY) // DAY * DAY
-        assert (await db.reports.sums(Part(), "day"))[day].input == 1
+        days = {cell.at: cell.sums.input for cell in await db.reports.cells(Part(), every="day")}
+        assert days[day] == 1
 
     play(tmp_path, scene)
 
@@ -408,7 +271,7 @@ def test_a_ledger_that_was_there_is_summed_up(tmp_path: Path) -> None:
             await db.settle(row, [])
 
     async def scene(db: SqliteStore) -> None:
-        await check(db, [Part(), Part(BEGAN + 0.5, key="a")])
+        await hold(db, [], random.Random(4), asks=10)
 
     old = tmp_path / "old"
     old.mkdir()
@@ -424,13 +287,71 @@ def test_a_ledger_that_was_there_is_summed_up(tmp_path: Path) -> None:
     play(old, scene)
 
 
+def test_weeks_begin_on_mondays_and_months_with_the_first(tmp_path: Path) -> None:
+    """In UTC, whatever the machine's clock says, leap years and the turn of a year included."""
+    days = {
+        "2024-02-29 23:59:59": ("2024-02-26", "2024-02-01"),
+        "2024-12-30 00:00:00": ("2024-12-30", "2024-12-01"),
+        "2025-01-01 00:00:00": ("2024-12-30", "2025-01-01"),
+        "2026-03-01 12:00:00": ("2026-02-23", "2026-03-01"),
+    }
+
+    async def scene(db: SqliteStore) -> None:
+        for day in days:
+            await db.settle(exchange(day, _at(day)), [])
+        for place, every in enumerate(_INTERVALS):
+            expected = sorted({_at(begins[place]) for begins in days.values()})
+            assert [cell.at for cell in await db.reports.cells(Part(), every=every)] == expected
+
+    play(tmp_path, scene)
+
+
+_INTERVALS: tuple[Interval, ...] = ("week", "month")
+
+
+def _at(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+
+
+def test_what_no_sum_tells_apart_is_no_report(tmp_path: Path) -> None:
+    """Whoever asks calls by key, or losses by model, is told that it cannot be, and not something else."""
+
+    async def scene(db: SqliteStore) -> None:
+        with pytest.raises(ValueError, match="calls know no key"):
+            await db.reports.calls(Part(key="a"))
+        with pytest.raises(ValueError, match="time only"):
+            await db.reports.losses(Part(model="m"))
+
+    play(tmp_path, scene)
+
+
+def test_a_report_that_takes_long_holds_up_no_other(tmp_path: Path) -> None:
+    """While one reads, another one is asked and answered."""
+    gate: SimpleQueue[None] = SimpleQueue()
+
+    def long(_: sqlite3.Connection) -> None:
+        gate.get()
+
+    async def scene(db: SqliteStore) -> None:
+        await db.settle(exchange("x"), [])
+        held = asyncio.get_running_loop().create_task(db._report(long))
+        try:
+            assert (await whole(db)).requests == 1
+            assert not held.done()
+        finally:
+            gate.put(None)
+            await held
+
+    play(tmp_path, scene)
+
+
 def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """A report of a store that is closed is a 503, no crash."""
 
     async def scene(db: SqliteStore) -> None:
         await db.close()
         with pytest.raises(Failure) as caught:
-            await db.reports.sums(Part())
+            await db.reports.cells(Part())
         assert caught.value.kind is Kind.UNAVAILABLE
 
     play(tmp_path, scene)
@@ -440,12 +361,19 @@ def test_a_database_that_cannot_answer_is_unavailable(tmp_path: Path) -> None:
     """An error of the database is told as the store's, and the next report is made."""
 
     async def scene(db: SqliteStore) -> None:
-        db._reporting.execute("pragma query_only = off")
-        db._reporting.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
+        connections = [db._reporting.get() for _ in range(db._reporting.qsize())]
+
+        def refuse(verdict: int | None) -> None:
+            for connection in connections:
+                connection.set_authorizer(None if verdict is None else lambda *_: verdict)
+
+        for connection in connections:
+            db._reporting.put(connection)
+        refuse(sqlite3.SQLITE_DENY)
         with pytest.raises(Failure) as caught:
             await db.reports.first(None)
         assert caught.value.kind is Kind.UNAVAILABLE
-        db._reporting.set_authorizer(None)
+        refuse(None)
         assert await db.reports.first(None) is None
 
     play(tmp_path, scene)

@@ -30,6 +30,7 @@ ROW = ExchangeRow(
     stream=True,
     opened_at=1.5,
     losses=("dropped:seed", "approximated:top_k"),
+    course=(("admit", 0.25), ("first", 120.5)),
     cached=True,
     team="t",
     user="u",

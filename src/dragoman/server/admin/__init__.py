@@ -6,6 +6,10 @@
     audit.py     who changed what
     prices.py    what everything costs, and history priced anew
     budgets.py   what may be spent, what is, and who was told
+    providers.py who can answer and how they do; whom each route would ask now
+    requests.py  every request, one wholly, and those under way
+    reconcile.py a provider's bill beside the ledger
+    usage.py     what was asked, what it cost and what it was worth: the overview, reports, ratings
 
 Everything is JSON under ``/admin/``, told in the words of the surfaces. Each module has ``routes(gateway)``;
 what its pages take and tell, and who may, is described in :mod:`dragoman.server.openapi`.
@@ -16,10 +20,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from dragoman.gateway import Gateway
-from dragoman.server.admin import audit, budgets, keys, prices, teams
+from dragoman.server.admin import audit, budgets, keys, prices, providers, reconcile, requests, teams, usage
 
 
 def routes(gateway: Gateway) -> list[Route]:
     """Return every page there is."""
-    modules = (keys, teams, audit, budgets, prices)
+    modules = (keys, teams, audit, budgets, prices, providers, usage, reconcile, requests)
     return [route for module in modules for route in module.routes(gateway)]

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dragoman.accounts.issuing import Issuing
-from dragoman.accounts.keys import Account
+from dragoman.accounts.keys import Account, credential
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.dialects import Call
@@ -52,8 +52,8 @@ class Asking(NamedTuple):
     @property
     def query(self) -> dict[str, str]:
         """The parameters, without the one that may have let its client in."""
-        params = self.request.query_params
-        return {name: ",".join(params.getlist(name)) for name in params if name != "key"}
+        entered = _entered(self.request)
+        return {name: value for name, value in _query(self.request).items() if name != "key" or not entered}
 
     @property
     def name(self) -> str:
@@ -77,8 +77,16 @@ class Asking(NamedTuple):
         Raises:
             Failure: INVALID with the JSON path of the fault; TOO_LARGE; TIMEOUT.
         """
-        raw = await _read(self.request)
+        raw = await self.raw()
         return converted(parse(raw) if raw.strip() else {}, kind)
+
+    async def raw(self, largest: int = LARGEST) -> bytes:
+        """Return the body as it is, of `largest` bytes at most.
+
+        Raises:
+            Failure: INVALID, it is compressed; TOO_LARGE; TIMEOUT.
+        """
+        return await _read(self.request, largest)
 
 
 Page = Callable[[Asking], Awaitable[Json | Response]]
@@ -147,16 +155,26 @@ def converted(value: Json, kind: type[T]) -> T:
         raise invalid(reason[:1].lower() + reason[1:], at.rstrip("`") or "$") from None
 
 
+def _query(request: Request) -> dict[str, str]:
+    params = request.query_params
+    return {name: ",".join(params.getlist(name)) for name in params}
+
+
+def _entered(request: Request) -> bool:
+    """Say whether ``?key=`` is what lets a client in: it sends no other credential. Else it names a key."""
+    return credential(headers_of(request.scope), {}) is None
+
+
 def _call(request: Request) -> Call:
     """Return a request as it asks to be let in."""
-    params, headers = request.query_params, headers_of(request.scope)
+    headers = headers_of(request.scope)
     if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
         headers.setdefault("content-type", "application/json")  # without a body nothing need be declared
-    query = {name: ",".join(params.getlist(name)) for name in params}
+    query = {name: value for name, value in _query(request).items() if name != "key" or _entered(request)}
     return Call(request.method, request.scope["path"], query, headers)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, largest: int) -> bytes:
     body = bytearray()
     if request.headers.get("content-encoding", "identity") != "identity":
         raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
@@ -164,8 +182,8 @@ async def _read(request: Request) -> bytes:
         async with timeout(BODY_S):
             async for piece in request.stream():
                 body += piece
-                if len(body) > LARGEST:
-                    message = f"the request body is larger than {LARGEST} bytes"
+                if len(body) > largest:
+                    message = f"the request body is larger than {largest} bytes"
                     raise Failure(Kind.TOO_LARGE, message, source=Source.CLIENT, code="request_too_large")
     except TimeoutError:
         message = f"the request body was not sent within {BODY_S:g} s"

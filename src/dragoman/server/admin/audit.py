@@ -22,8 +22,8 @@ def routes(gateway: Gateway) -> list[Route]:
 
 async def _list(asking: Asking) -> Json:
     check_names(asking.query, ("limit", "before"))
-    limit = _number(asking.query, "limit", most=MOST) or 100
-    before = _number(asking.query, "before", most=2**53)
+    limit = number(asking.query, "limit", most=MOST) or 100
+    before = number(asking.query, "before", most=2**53)
     rows = await asking.gateway.store.audit.rows(limit=limit, before=before)
     return {
         "entries": [shown.entry(number, row) for number, row in rows],
@@ -31,7 +31,7 @@ async def _list(asking: Asking) -> Json:
     }
 
 
-def _number(query: dict[str, str], name: str, *, most: int) -> int | None:
+def number(query: dict[str, str], name: str, *, most: int) -> int | None:
     """Return a whole number of the query; None: it is not there."""
     words = query.get(name)
     if words is None:

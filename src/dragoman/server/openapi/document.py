@@ -28,9 +28,13 @@ from dragoman.server.openapi import (
     openai,
     pages,
     prices,
+    providers,
+    reconcile,
     relayed,
+    requests,
     responses,
     surfaces,
+    usage,
 )
 from dragoman.server.openapi.faults import MEANINGS, Writer, example, shapes
 from dragoman.server.openapi.operation import MODEL, Operation, Param, Tag
@@ -39,7 +43,7 @@ from dragoman.server.openapi.served import Served
 
 MODULES = (
     *(openai, responses, anthropic, gemini, cohere, ollama, surfaces, models, pages),
-    *(keys, budgets, prices),
+    *(keys, budgets, prices, providers, reconcile, requests, usage),
 )
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {key: operation for module in MODULES for key, operation in module.OPERATIONS.items()}
@@ -236,6 +240,11 @@ def _written(key: str, operation: Operation, facts: Facts) -> dict[str, Json]:
         }
         body: Json = {"schema": reference(operation.asks), "examples": examples}
         told["requestBody"] = {"required": not operation.optional, "content": {"application/json": body}}
+    elif operation.takes:
+        told["requestBody"] = {
+            "required": True,
+            "content": {form: {"schema": {}} for form in operation.takes},
+        }
     elif operation.passes and method in ("POST", "PUT", "PATCH"):
         told["requestBody"] = {"content": {"application/json": {"schema": {}}}}
     if operation.access == "none":
@@ -280,7 +289,8 @@ def _responses(operation: Operation, recorded: Mapping[str, Recording]) -> dict[
             if one.form.partition(";")[0] == form
         }
         content[form] = {
-            "schema": reference(operation.tells),
+            # What comes in another form than the first is text: a table of the same.
+            "schema": reference((str,) if form in operation.also else operation.tells),
             **({"examples": examples} if examples else {}),
         }
     if operation.streams:

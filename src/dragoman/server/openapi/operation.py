@@ -94,6 +94,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         asks: What its body may be: any of these.
         asked: Bodies that work, by what they show.
         optional: Whether the body may be missing.
+        takes: Content types of a body that is read as it is, and is none of `asks`.
         tells: What a whole answer may be: any of these. Text, if it is ``str``.
         form: The content type of a whole answer.
         also: Other content types of a text.
@@ -114,6 +115,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     asks: tuple[Any, ...] = ()
     asked: Mapping[str, Json] = {}
     optional: bool = False
+    takes: tuple[str, ...] = ()
     tells: tuple[Any, ...] = ()
     form: str = "application/json"
     also: tuple[str, ...] = ()

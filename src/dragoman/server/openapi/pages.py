@@ -117,21 +117,141 @@ class Stats(Struct):
     cost_usd: float | None
 
 
-class UsageStats(Struct):
+class Figures(Struct, kw_only=True):
+    """What is told of sums over exchanges. Money is US dollars; null: nobody knows.
+
+    Attributes:
+        errors: Those that ended in an error, or with their process.
+        cancelled: Those whose client left.
+        cached: Those answered from a recording.
+        fallback: Those another model answered than the one asked for.
+        streamed: Those asked for as a stream.
+        lossy: Those in which a crossing between protocols dropped or approximated anything.
+        attempts: Calls of providers, for all of them.
+        prompt_tokens: Cached ones included.
+        completion_tokens: Thinking included.
+        estimated: Those whose tokens are estimates.
+        cost_usd: Of those whose cost is known.
+        unknown_cost: Those whose cost is not.
+        saved_usd: What recorded answers would have cost, as far as that is known.
+        avg_latency_ms: Of whole answers that were no recordings.
+        avg_first_event_ms: Of the same, to the first token.
+    """
+
+    requests: int
+    errors: int
+    cancelled: int
+    cached: int
+    fallback: int
+    streamed: int
+    lossy: int
+    attempts: int
+    tokens: int
+    prompt_tokens: int
+    cache_read_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    estimated: int
+    cost_usd: float | None
+    unknown_cost: int
+    saved_usd: float | None
+    avg_latency_ms: float | None
+    avg_first_event_ms: float | None
+
+
+class Shares(Figures, kw_only=True):
+    """Figures, and how durations are spread: what 50, 90, 95 and 99 of 100 do not exceed, within 2.2 %."""
+
+    p50_latency_ms: float | None
+    p90_latency_ms: float | None
+    p95_latency_ms: float | None
+    p99_latency_ms: float | None
+    p50_first_event_ms: float | None
+    p90_first_event_ms: float | None
+    p95_first_event_ms: float | None
+    p99_first_event_ms: float | None
+
+
+class FailureKind(Struct):
+    """How many failed so; null: of no kind, as with the process itself."""
+
+    failure: str | None
+    requests: int
+
+
+class UsagePoint(Figures, kw_only=True):
+    """Figures of one hour, day, week or month. Percentiles are missing where there are groups.
+
+    Attributes:
+        at: When it begins.
+    """
+
+    at: str
+    p50_latency_ms: Maybe[float | None] = UNSET
+    p90_latency_ms: Maybe[float | None] = UNSET
+    p95_latency_ms: Maybe[float | None] = UNSET
+    p99_latency_ms: Maybe[float | None] = UNSET
+    p50_first_event_ms: Maybe[float | None] = UNSET
+    p90_first_event_ms: Maybe[float | None] = UNSET
+    p95_first_event_ms: Maybe[float | None] = UNSET
+    p99_first_event_ms: Maybe[float | None] = UNSET
+
+
+class Changes(Struct):
+    """By which share figures grew: 0.25 is a quarter more; null: from nothing, or nobody knows."""
+
+    requests: float | None
+    errors: float | None
+    tokens: float | None
+    cost_usd: float | None
+    avg_latency_ms: float | None
+    avg_first_event_ms: float | None
+
+
+class UsageGroup(Shares, kw_only=True):
+    """Figures of one group, whose name stands under what they are grouped by; null: it has no such thing.
+
+    Attributes:
+        groups: Of the rest beyond the top: how many groups it is.
+        series: Where stretches were asked for.
+        previous: Of the time before, where that was asked for.
+    """
+
+    groups: Maybe[int] = UNSET
+    series: Maybe[list[UsagePoint]] = UNSET
+    previous: Maybe[Figures] = UNSET
+    change: Maybe[Changes] = UNSET
+
+
+class UsageBefore(Figures, kw_only=True):
+    """Figures of the time just before, as long as the report's own, and what changed since."""
+
+    begin: str = field(name="from")
+    to: str
+    series: list[UsagePoint]
+    change: Changes
+
+
+class UsageStats(Shares, kw_only=True):
     """Sums over a time.
 
     Attributes:
-        estimated_cost_usd: US dollars; null: nobody knows.
-        unknown_cost_requests: Requests whose cost nobody knows; the estimate is without them.
+        total_requests: The same as `requests`.
+        total_tokens: The same as `tokens`.
+        estimated_cost_usd: The same as `cost_usd`.
+        unknown_cost_requests: The same as `unknown_cost`.
+        cached_requests: The same as `cached`.
+        failed_requests: The same as `errors`.
         period: As it was asked for; null: the time has ends of its own.
         from: Null: from the first request on.
-        groups: The same sums for each value of `group_by`, which stands under its own name.
+        errors_by_kind: Kinds of failure, the most frequent first.
+        groups: The same figures for each value of `group_by`, which stands under its own name.
+        other: The groups beyond `top`, as one.
+        previous: The time before; null: that was not asked for.
     """
 
     total_requests: int
     total_tokens: int
-    prompt_tokens: int
-    completion_tokens: int
     estimated_cost_usd: float | None
     unknown_cost_requests: int
     cached_requests: int
@@ -139,35 +259,28 @@ class UsageStats(Struct):
     period: str | None
     begin: str | None = field(name="from")
     to: str
+    errors_by_kind: list[FailureKind]
     groups: list[dict[str, Any]]
-
-
-class UsagePoint(Struct):
-    """Sums over one hour or day, for a chart.
-
-    Attributes:
-        at: When it begins.
-    """
-
-    at: str
-    requests: int
-    tokens: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float | None
-    errors: int
-    cached: int
-    avg_latency_ms: float | None
-    avg_first_event_ms: float | None
+    other: UsageGroup | None
+    previous: UsageBefore | None
 
 
 class UsageSeries(Struct):
-    """Sums over one hour or day after another, without gaps."""
+    """Figures of one hour, day, week or month after another, without gaps.
 
-    interval: Literal["hour", "day"]
+    Attributes:
+        groups: The same for each group, where any were asked for.
+        other: The groups beyond `top`, as one.
+        previous: The time before, where that was asked for.
+    """
+
+    interval: Literal["hour", "day", "week", "month"]
     begin: str = field(name="from")
     to: str
     series: list[UsagePoint]
+    groups: Maybe[list[UsageGroup]] = UNSET
+    other: Maybe[UsageGroup | None] = UNSET
+    previous: Maybe[UsageBefore] = UNSET
 
 
 class ExchangeUsage(Struct):
@@ -272,9 +385,25 @@ class Health(Struct):
 PERIOD = Param("period", "How far back from now.", Literal["day", "week", "month", "all"], example="week")
 FROM = Param("from", "Instead of a period: from this date or instant (ISO 8601) or Unix second on.")
 TO = Param("to", "Instead of a period: until this date (with it), instant or Unix second.")
-OF_MODEL = Param("model", "Only of this model.")
-OF_PROVIDER = Param("provider", "Only of this provider.")
-OF_KEY = Param("key", "The admin: only of the key of this name.")
+OF_KEY = Param("key", "The admin and readers: only of the key of this name.")
+FILTERS = (
+    OF_KEY,
+    Param("team", "The admin and readers: only of this team's keys; empty: of none."),
+    Param("user", "The admin and readers: only of this user's keys; empty: of nobody."),
+    Param("model", "Only what this model answered or, where none did, was asked for."),
+    Param("provider", "Only what this provider was asked for last."),
+    Param("route", "Only what was asked by this route; empty: by none."),
+    Param("state", "Only what ended so.", Literal["settled", "cancelled", "failed", "interrupted"]),
+    Param("failure", "Only what failed so; empty: what did not fail."),
+    Param("dialect", "Only what was asked in this protocol."),
+)
+COMMON = (
+    Param("top", "Name so many groups, and tell the rest as one; 1 to 100.", kind=int),
+    Param("order", "What groups come first by.", Literal["requests", "cost", "tokens", "errors"]),
+    Param("compare", "With the time just before, as long as this one.", Literal["previous"]),
+    Param("format", "As JSON, or as CSV (as does `Accept: text/csv`).", Literal["json", "csv"]),
+)
+CSV = ("text/csv",)
 RATING: dict[str, Json] = {
     "Good": {
         "prompt_id": "req_5d0c1d6e2a7f4b9c8e3a6f10",
@@ -347,19 +476,35 @@ OPERATIONS: Operations = {
     "GET /v1/usage/stats": Operation(
         tag=USAGE.name,
         title="Usage",
-        text="Return requests, tokens and cost of a period, in sum and by group.",
+        text="Return requests, tokens, cost, errors and speed of a period, in sum and by group.",
         tells=(UsageStats,),
+        also=CSV,
         params=(
             PERIOD,
             FROM,
             TO,
             Param(
                 "group_by",
-                "Sums for each value of it.",
-                Literal["model", "provider", "day", "hour", "key"],
+                "Figures for each value of it; `key`, `team` and `user` for the admin and readers.",
+                Literal[
+                    "model",
+                    "provider",
+                    "route",
+                    "state",
+                    "failure",
+                    "dialect",
+                    "hour",
+                    "day",
+                    "week",
+                    "month",
+                    "key",
+                    "team",
+                    "user",
+                ],
                 example="model",
             ),
-            OF_KEY,
+            *COMMON,
+            *FILTERS,
         ),
         statuses=REPORTED,
         words="chat",
@@ -369,16 +514,21 @@ OPERATIONS: Operations = {
     "GET /v1/usage/series": Operation(
         tag=USAGE.name,
         title="Usage over time",
-        text="Return requests, tokens, cost and speed hour by hour or day by day.",
+        text="Return the same hour by hour, or by day, week or month, without gaps; 1000 at most.",
         tells=(UsageSeries,),
+        also=CSV,
         params=(
-            Param("interval", "Of one point.", Literal["hour", "day"], example="day"),
+            Param("interval", "Of one point.", Literal["hour", "day", "week", "month"], example="day"),
             PERIOD,
             FROM,
             TO,
-            OF_MODEL,
-            OF_PROVIDER,
-            OF_KEY,
+            Param(
+                "group_by",
+                "A series for each value of it; `key`, `team` and `user` for the admin and readers.",
+                Literal["model", "provider", "route", "state", "failure", "dialect", "key", "team", "user"],
+            ),
+            *COMMON,
+            *FILTERS,
         ),
         statuses=REPORTED,
         words="chat",

@@ -1,8 +1,9 @@
 """The ledger and the settings in PostgreSQL, for several machines.
 
 The ledger's writes go through one queue (``commit.py``, ``booking.py``), everything else through a few
-connections of its own (``pool.py``); reports have one more, so that a long one holds up no request. Nothing
-waits for longer than its deadline, and a database that is away is UNAVAILABLE to everybody at once.
+connections of its own (``pool.py``). What takes long has one more, and sums have two, so that neither holds
+up a request. Nothing waits for longer than its deadline, and a database that is away is UNAVAILABLE to
+everybody at once.
 
 Who is alive is asked of the database too: a process says so every few seconds (:meth:`PostgresStore.beat`),
 by the database's own clock.
@@ -20,6 +21,7 @@ from dragoman.store.ledger import AttemptRow, ExchangeRow
 from dragoman.store.postgres import rows
 from dragoman.store.postgres.archive import PostgresArchive
 from dragoman.store.postgres.audit import PostgresAudit
+from dragoman.store.postgres.bills import PostgresBills
 from dragoman.store.postgres.booking import Claiming, Entry, Opening, Settling, book, shares_of
 from dragoman.store.postgres.budgets import PostgresBudgets, make_windows
 from dragoman.store.postgres.commit import Writer
@@ -39,7 +41,9 @@ from dragoman.store.postgres.prices import PostgresPrices
 from dragoman.store.postgres.ratings import PostgresRatings
 from dragoman.store.postgres.recordings import PostgresRecordings
 from dragoman.store.postgres.reports import PostgresReports
+from dragoman.store.postgres.requests import PostgresRequests
 from dragoman.store.postgres.responses import PostgresResponses
+from dragoman.store.postgres.sessions import PostgresSessions
 from dragoman.store.spec import StoreSpec
 
 PATIENCE_S = 60.0
@@ -96,17 +100,21 @@ class PostgresStore:
 
         self.spec = spec
         self._pool, self._booking, self._reporting = opened(spec.pool), opened(1), opened(1, PATIENCE_S)
+        self._summing = opened(2, PATIENCE_S)
         self._writer: Writer[Entry] = Writer(self._commit)
         self._responses = PostgresResponses(self._pool)
         self._recordings = PostgresRecordings(self._pool)
         self._ratings = PostgresRatings(self._pool)
-        self._reports = PostgresReports(self._reporting)
+        self._reports = PostgresReports(self._summing)
         self._keys = PostgresKeys(self._pool)
         self._audit = PostgresAudit(self._pool)
+        self._sessions = PostgresSessions(self._pool)
         self._prices = PostgresPrices(self._pool, self._reporting)
         self._budgets = PostgresBudgets(self._pool, self._reporting)
         self._leases = PostgresLeases(self._pool)
         self._archive = PostgresArchive(self._pool, self._reporting)
+        self._bills = PostgresBills(self._reporting)
+        self._requests = PostgresRequests(self._reporting, self._reports)
 
     @classmethod
     async def open(cls, spec: StoreSpec, *, announce: Callable[[str], None] | None = None) -> PostgresStore:
@@ -174,6 +182,11 @@ class PostgresStore:
         return self._keys
 
     @property
+    def sessions(self) -> PostgresSessions:
+        """Who is signed in."""
+        return self._sessions
+
+    @property
     def audit(self) -> PostgresAudit:
         """Who changed what."""
         return self._audit
@@ -192,6 +205,16 @@ class PostgresStore:
     def leases(self) -> PostgresLeases:
         """What processes have put by of budgets."""
         return self._leases
+
+    @property
+    def bills(self) -> PostgresBills:
+        """What providers were asked, as they charge for it."""
+        return self._bills
+
+    @property
+    def requests(self) -> PostgresRequests:
+        """The log of requests."""
+        return self._requests
 
     @property
     def archive(self) -> PostgresArchive:
@@ -286,7 +309,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Finish pending writes and close every connection. May be called again."""
         await self._writer.close()
-        await gather(*(pool.close() for pool in (self._booking, self._pool, self._reporting)))
+        await gather(*(pool.close() for pool in (self._booking, self._pool, self._reporting, self._summing)))
 
     async def _booked(self, entry: Entry) -> Short | None:
         short: Short | None = await self._writer.write(entry)

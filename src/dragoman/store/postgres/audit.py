@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from dragoman.store.audit import AuditRow
@@ -32,8 +34,15 @@ class PostgresAudit:
         """Write down what was done elsewhere; return once it is durable."""
         await self._pool.write(lambda connection: note(connection, row))
 
-    async def rows(self, *, limit: int = 100, before: int | None = None) -> list[tuple[int, AuditRow]]:
-        """Return the newest changes first, each with its number; `before`: those older than that number."""
-        where, values = ("", (limit,)) if before is None else (" where number < $2", (limit, before))
-        query = f"select number, {_COLUMNS} from audit{where} order by number desc limit $1"  # noqa: S608  as above
+    async def rows(
+        self, *, limit: int = 100, before: int | None = None, about: tuple[str, str] | None = None
+    ) -> list[tuple[int, AuditRow]]:
+        """Return the newest changes first, each with its number; of one subject where `about` names it."""
+        where, values = ["number < $2"], list[Any]([limit, 2**63 - 1 if before is None else before])
+        if about is not None:
+            where.append("starts_with(action, $3) and subject = $4")
+            values += about
+        query = (
+            f"select number, {_COLUMNS} from audit where {' and '.join(where)} order by number desc limit $1"  # noqa: S608  as above
+        )
         return [(row[0], AuditRow(*tuple(row)[1:])) for row in await self._pool.fetch(query, *values)]

@@ -3,7 +3,9 @@
 Several transactions write at once, here and on other machines, so they lock what they touch, always in this
 order; then none waits for one that waits for it:
 
-    exchanges, by id  ->  windows of budgets, by name  ->  a slot of the sums (migration 0002)
+    exchanges, by id  ->  windows of budgets, by name
+
+What they add to the sums they append (migration 0007), and wait for nobody.
 
 A window is locked before it is looked at and until the commit, so ``spent + held + claim <= cap`` cannot be
 passed by two at once, on however many machines. Ends come before claims: what they give back is there for

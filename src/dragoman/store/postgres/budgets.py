@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from dragoman.store import Part
 from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import AlertRow, BudgetRow, Scope, Share, Window
 from dragoman.store.leases import Place
@@ -23,7 +22,7 @@ from dragoman.store.postgres.audit import alone, note
 from dragoman.store.postgres.booking import place_of
 from dragoman.store.postgres.database import Connection
 from dragoman.store.postgres.pool import Pool
-from dragoman.store.postgres.reports import summed
+from dragoman.store.postgres.reports import spent
 
 _BUDGET = BudgetRow.__struct_fields__
 _ALERT = AlertRow.__struct_fields__
@@ -182,19 +181,14 @@ async def _spent(connection: Connection, share: Share) -> int:
     subject, at = share.subject, share.at
     match share.scope:
         case "all":
-            return await _cost(connection, Part(since=at))
+            return await spent(connection, at)
         case "key":
-            return await _cost(connection, Part(since=at, key=subject))
+            return await spent(connection, at, subject)
         case "team" | "user":
             query = _SPENT_BY_GROUP.format(scope=f'"{share.scope}"')
         case "model":
             query = _SPENT_BY_MODEL
     return int(await connection.value(query, at, subject))
-
-
-async def _cost(connection: Connection, part: Part) -> int:
-    found = (await summed(connection, part, None)).get(None)
-    return 0 if found is None else found.cost_micros
 
 
 async def _forget(connection: Connection, name: str) -> None:

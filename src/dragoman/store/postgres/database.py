@@ -13,7 +13,7 @@ The driver is an extra. It is imported here and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from typing import Any
@@ -53,6 +53,10 @@ class Connection:
         tag = await self._driver.execute(query, *map(plain, values))
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
+
+    async def put(self, query: str, columns: Sequence[Sequence[int] | Sequence[bytes]]) -> None:
+        """Run a statement that takes columns of numbers and bytes, which are plain as they are."""
+        await self._driver.execute(query, *columns)
 
     async def fetch(self, query: str, *values: object) -> list[Any]:
         """Return the rows of a query."""

@@ -2,7 +2,7 @@
 
 Things are locked in the order of ``booking.py``, with leases in their place:
 
-    exchanges, by id  ->  windows of budgets, by name  ->  leases, by owner and name  ->  a slot of the sums
+    exchanges, by id  ->  windows of budgets, by name  ->  leases, by owner and name
 
 A lease is only changed by who has locked its window. A window may be gone (its budget was removed or made
 anew); then the lease is all there is, and who makes the window again adds what is leased (``budgets.py``).

@@ -1,6 +1,6 @@
 """The operator's prices in PostgreSQL, and history priced anew.
 
-Sums over exchanges, budget windows and reports are triggers' business (migrations 0002 and 0004): here
+Entries of the sums and budget windows are triggers' business (migrations 0007 and 0004): here
 costs of attempts change, and an exchange's with them.
 """
 

@@ -15,6 +15,7 @@ from dragoman.store.postgres.pool import Pool
 COLUMNS = RatingRow.__struct_fields__
 _SELECT = f"select {', '.join(COLUMNS)} from rating"  # noqa: S608  names of our own, no values
 _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
+_STARS = ", ".join(f"count(*) filter (where rating = {place})" for place in range(1, 6))
 _KEEP = f"""
     insert into rating ({", ".join(COLUMNS)}) values ($1, $2, $3, $4, $5, $6)
     on conflict (exchange_id, key) do update set {_CHANGES}
@@ -48,3 +49,13 @@ class PostgresRatings:
             f"from rating_total{where} group by model having sum(ratings) > 0"
         )
         return {row[0]: row[1] for row in await self._pool.fetch(query, *values)}
+
+    async def stars(self) -> dict[str, tuple[int, int, int, int, int]]:
+        """Return how many ratings of 1, 2, 3, 4 and 5 each model has been given."""
+        rows = await self._pool.fetch(f"select model, {_STARS} from rating group by model")  # noqa: S608  as above
+        return {model: (one, two, three, four, five) for model, one, two, three, four, five in rows}
+
+    async def newest(self, limit: int) -> list[RatingRow]:
+        """Return the newest ratings, the latest first."""
+        rows = await self._pool.fetch(f"{_SELECT} order by rated_at desc, exchange_id, key limit $1", limit)
+        return [RatingRow(*row) for row in rows]

@@ -1,123 +1,372 @@
 """Sums over exchanges in PostgreSQL: of any stretch of time, at a cost that hardly grows with the ledger.
 
-The sums are those of an hour, a day and 32 days (migration 0002), added up over their slots; see
-:mod:`dragoman.store.cover` for how a stretch of time is made of them. All parts are read at the same
-instant: no exchange is missed or counted twice because it ended meanwhile.
+What waits to be posted is posted first (:mod:`dragoman.store.postgres.sums`). Then the sums of an hour, a day
+and 32 days are added up, and rows where the time begins or ends within an hour
+(:mod:`dragoman.store.cover`). All parts are read at the same instant: no exchange is missed or counted twice
+because it ended meanwhile.
+
+Where no more than one dimension is asked about, sums of that dimension alone are read; else those of each
+combination that was seen. Durations are put together in a thread: requests do not wait for a long report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from asyncio import get_running_loop, to_thread
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from dragoman.store import Grouping, Part, Sums
+from dragoman.core.failure import Failure
+from dragoman.core.failure import Kind as Fault
 from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
 from dragoman.store.postgres.database import Connection
-from dragoman.store.postgres.pool import Pool
+from dragoman.store.postgres.pool import Act, Pool, Result
+from dragoman.store.postgres.sums import ENDS, LEFT, UP_TO, post
+from dragoman.store.reports import (
+    KINDS,
+    LONGEST_NAME,
+    MEASURES,
+    Call,
+    Cell,
+    Dimension,
+    Interval,
+    Kind,
+    Part,
+    Spread,
+    Sums,
+    kind_of,
+)
+from dragoman.store.spread import unpacked
 
-Group = str | int | None
+SLICE = 250
+"""Entries, and calls, that are posted at a time: some 100 ms."""
 
-_MEASURES = ", ".join(f"sum({name})" for name in Sums.__struct_fields__)
-_GROUPS: Mapping[Grouping | None, str] = MappingProxyType(
+PATIENCE_S = 2.0
+"""Seconds a report takes to post what waits, before it says that it cannot tell yet."""
+
+RETRY_S = 10.0
+"""When to ask again, where sums are far behind."""
+
+LARGEST = 2**63 - 1
+"""What PostgreSQL's integers hold."""
+
+_OPEN_END = 10**6 * BLOCK
+"""An instant after all others."""
+
+_LONGEST: Mapping[Interval | None, int] = MappingProxyType(
+    {None: BLOCK, "hour": HOUR, "day": DAY, "week": DAY, "month": DAY}
+)
+"""The longest sums that fit into the stretches of a report."""
+
+_STRETCH: Mapping[Interval | None, str] = MappingProxyType(
     {
-        None: "null::text",
-        "model": "coalesce(nullif(answered_model, ''), nullif(model, ''))",
-        "answered": "nullif(answered_model, '')",
-        "provider": "nullif(provider, '')",
-        "key": "key",
+        None: "null::bigint",
+        "hour": "at / 3600 * 3600",
+        "day": "at / 86400 * 86400",
+        "week": "(at + 259200) / 604800 * 604800 - 259200",  # 1970 began on a Thursday
+        "month": "extract(epoch from date_trunc('month', to_timestamp(at) at time zone 'UTC'))::bigint",
     }
 )
-_TIMES: Mapping[Grouping | None, int] = MappingProxyType({"hour": HOUR, "day": DAY})
-"""Groups that are stretches of time, and how long these are."""
+"""The Unix second at which the stretch begins that an instant is in."""
 
-_CUT = 160
-"""Characters of a name the sums know (migration 0002)."""
+_ADDED = ", ".join(f"least(sum({name}), {LARGEST})::bigint" for name in MEASURES)
+_PLAIN = ", ".join(MEASURES)
+_SUMS = 'usage join usage_group on usage_group.id = usage."group"'
+_TIMED = """
+    usage_row cross join lateral (
+        values (0, latencies, latency_us), (1, first_events, first_event_us)) as timed (which, times, us)
+"""
+_BLOCKS = f"select min(at), max(at) from {_SUMS} where kind = $1 and span = $2"  # noqa: S608  names of our own, no values
+_FIRST = f"select min(at) from {_SUMS} where span = $1 and kind = $2 and key = $3 and at >= $4 and at < $5"  # noqa: S608  as above
+_FIRST_WAITING = "select min(at) from usage_entry where $1 or key = $2"
+
+Place = tuple[int | None, str | None]
+"""A cell's stretch and group."""
+
+
+class Asked(NamedTuple):
+    """What is read: sums of one kind, by a dimension, stretch by stretch, where dimensions are as wanted."""
+
+    kind: Kind
+    by: Dimension | None
+    every: Interval | None
+    wanted: Mapping[Dimension, str]
+
+    @property
+    def place(self) -> str:
+        """The columns that say which cell something is of."""
+        return f"{_STRETCH[self.every]}, {'null::text' if self.by is None else _name(self.by)}"
+
+    def where(self, piece: Cover) -> tuple[str, list[object]]:
+        """Return the condition for one piece of time, and its values."""
+        wanted = "".join(f" and {_name(name)} = ${3 + n}" for n, name in enumerate(self.wanted))
+        if piece.span == 0:
+            return f"opened_at >= $1 and opened_at < $2{wanted}", [piece.lo, piece.hi, *self.wanted.values()]
+        sums = f"span = {piece.span} and kind = {KINDS[self.kind]}"
+        return f"{sums} and at >= $1 and at < $2{wanted}", [
+            int(piece.lo),
+            int(piece.hi),
+            *self.wanted.values(),
+        ]
+
+    def is_cell(self, piece: Cover) -> bool:
+        """Say whether each sum of a piece is a cell by itself."""
+        return self.kind != "each" and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
+
+
+class Found(NamedTuple):
+    """What was read, piece by piece: sums by cell; packed spreads by cell; counts of buckets by cell."""
+
+    sums: list[Sequence[Any]]
+    spreads: list[Sequence[Any]]
+    buckets: list[Sequence[Any]]
 
 
 class PostgresReports:
-    """:class:`~dragoman.store.Reports` in PostgreSQL.
+    """:class:`~dragoman.store.reports.Reports` in PostgreSQL.
 
     Args:
         pool: Connections that serve nobody else: a long report holds up no request.
+        slice_: How many entries are posted at a time.
+        patience_s: Seconds a report posts, before it says that it cannot tell yet.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, slice_: int = SLICE, patience_s: float = PATIENCE_S) -> None:
         self._pool = pool
+        self._slice = slice_
+        self._patience_s = patience_s
 
-    async def sums(self, part: Part, by: Grouping | None = None) -> dict[Group, Sums]:
-        """Return sums over a part of the ledger, for each group that has any exchange."""
-        return await self._pool.read(lambda connection: summed(connection, part, by))
+    async def post(self) -> int:
+        """Post some entries; return how many, 0 when none is left."""
+        return await self._pool.write(lambda connection: post(connection, self._slice))
+
+    async def cells(
+        self,
+        part: Part,
+        *,
+        by: Dimension | None = None,
+        every: Interval | None = None,
+        spread: bool = False,
+    ) -> list[Cell]:
+        """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
+        asked = Asked(kind_of(part, by), by, every, part.wanted)
+
+        async def act(connection: Connection) -> Found:
+            found = Found([], [], [])
+            for piece in await _pieces(connection, part, asked):
+                await _read(connection, piece, asked, found)
+                if spread:
+                    await _read_spread(connection, piece, asked, found)
+            return found
+
+        found = await self._told(act)
+        return await to_thread(_cells, found, spread)
+
+    async def calls(self, part: Part, *, every: Interval | None = None) -> list[Call]:
+        """Return the calls of providers, of whole hours; an hour that is asked for in part is all of it."""
+        if unknown := part.wanted.keys() - {"provider", "model", "state", "failure"}:
+            raise ValueError(f"calls know no {', '.join(sorted(unknown))}")
+        asked = Asked("attempt", None, every, part.wanted)
+        columns = f"{_STRETCH[every]}, provider, model, state, failure, requests, first_event"
+
+        async def act(connection: Connection) -> list[Sequence[Any]]:
+            return await _whole(connection, columns, part, asked)
+
+        return await to_thread(_calls, await self._told(act))
+
+    async def losses(self, part: Part) -> list[tuple[str, int]]:
+        """Return what was lost, of whole hours, and in how many exchanges, the most frequent first."""
+        if part.wanted:
+            raise ValueError("losses are told by time only")
+
+        async def act(connection: Connection) -> list[Sequence[Any]]:
+            return await _whole(connection, "model, requests", part, Asked("loss", None, None, {}))
+
+        found: dict[str, int] = {}
+        for word, count in await self._told(act):
+            found[word] = found.get(word, 0) + count
+        return sorted(
+            ((word, count) for word, count in found.items() if count), key=lambda one: (-one[1], one[0])
+        )
 
     async def first(self, key: str | None) -> float | None:
         """Return when a key's first exchange, or the first of all, began; None: there is none.
 
         Where its row is there no more, the sums still know the day.
         """
-        where, values = ("", ()) if key is None else (" where key = $1", (key,))
-        query = f"select min(opened_at) from exchange{where}"  # noqa: S608  words of our own, no values
 
         async def act(connection: Connection) -> float | None:
+            where, values = ("", ()) if key is None else (" where key = $1", (key,))
+            query = f"select min(opened_at) from exchange{where}"  # noqa: S608  as above
             at: float | None = await connection.value(query, *values)
             day = await _first_day(connection, key)
             return at if day is None or (at is not None and at < day + DAY) else float(day)
 
         return await self._pool.read(act)
 
+    async def _told(self, act: Act[Result]) -> Result:
+        """Run a report at one instant, after what waits is posted."""
 
-async def summed(connection: Connection, part: Part, by: Grouping | None) -> dict[Group, Sums]:
-    """Return the sums of :meth:`PostgresReports.sums`, as the connection's transaction sees them."""
-    query = "select min(at), max(at) from usage where span = $1 and everyone"
-    first, last = await connection.first(query, BLOCK)
+        async def looking(connection: Connection) -> Result:
+            # What is asked about is in memory, or will be: to look it up costs less than to pass by all.
+            await connection.execute("set local random_page_cost = 1.1")
+            return await act(connection)
+
+        await self._catch_up()
+        return await self._pool.read(looking)
+
+    async def _catch_up(self) -> None:
+        """Post what waits now.
+
+        Raises:
+            Failure: UNAVAILABLE: it is too much for one report to wait for; some of it was posted.
+        """
+        loop = get_running_loop()
+        ends = (await self._pool.fetch(ENDS))[0]
+        until = loop.time() + self._patience_s
+        # What is booked from now on does not keep it waiting.
+        while any(ends) and (await self._pool.fetch(UP_TO, *ends))[0][0]:
+            if loop.time() >= until:
+                left = (await self._pool.fetch(LEFT))[0][0]
+                raise Failure(
+                    Fault.UNAVAILABLE,
+                    f"sums are being brought up to date; {left:,} entries left",
+                    code="store_unavailable",
+                    retry_after_s=RETRY_S,
+                )
+            await self.post()
+
+
+async def spent(connection: Connection, since: int, key: str | None = None) -> int:
+    """Return what exchanges that began from `since` on have cost, of a key or all, in micro-dollars.
+
+    One statement, which sees one instant: what waits to be posted is counted where it waits.
+    """
+    values: list[object] = [] if key is None else [key[:LONGEST_NAME]]
+    mine = "" if key is None else " and key = $1"
+    kind = KINDS["all" if key is None else "key"]
+    terms = [f"select cost_micros from usage_entry where at >= {-(-since // HOUR) * HOUR}{mine}"]  # noqa: S608  as above
+    for span, lo, hi in cover(since, _OPEN_END):
+        where = f"span = {span} and kind = {kind} and at >= {lo} and at < {hi}"
+        terms.append(
+            f"select cost_micros from {_SUMS} where {where}{mine}"  # noqa: S608  as above
+            if span
+            else f"select cost_micros from usage_row where opened_at >= {lo} and opened_at < {hi}{mine}"  # noqa: S608  as above
+        )
+    query = f"select coalesce(sum(cost_micros), 0) from ({' union all '.join(terms)}) as part"  # noqa: S608  as above
+    return int(await connection.value(query, *values))
+
+
+async def _pieces(connection: Connection, part: Part, asked: Asked) -> list[Cover]:
+    """Return the pieces of a part's time in which there are sums."""
+    kind: Kind = asked.kind if asked.kind in {"loss", "attempt"} else "all"
+    first, last = await connection.first(_BLOCKS, KINDS[kind], BLOCK)
     if first is None:
-        return {}
+        return []
     since = first if part.since is None else max(part.since, first)
     until = last + BLOCK if part.until is None else min(part.until, last + BLOCK)
-    found: dict[Group, Sums] = {}
-    for piece in cover(since, until, _TIMES.get(by, BLOCK)):
-        query, values = _query(piece, part, by)
-        for group, *measures in await connection.fetch(query, *values):
-            sums = Sums(*map(int, measures))
-            found[group] = found[group] + sums if group in found else sums
-    return {group: sums for group, sums in found.items() if sums.requests}
+    return list(cover(since, until, _LONGEST[asked.every]))
+
+
+async def _read(connection: Connection, piece: Cover, asked: Asked, found: Found) -> None:
+    """Read the sums of one piece."""
+    where, values = asked.where(piece)
+    source = _SUMS if piece.span else "usage_row"
+    measures, group = (_PLAIN, "") if asked.is_cell(piece) else (_ADDED, " group by 1, 2")
+    query = f"select {asked.place}, {measures} from {source} where {where}{group}"  # noqa: S608  as above
+    found.sums.extend(await connection.fetch(query, *values))
+
+
+async def _read_spread(connection: Connection, piece: Cover, asked: Asked, found: Found) -> None:
+    """Read how durations of one piece are spread."""
+    where, values = asked.where(piece)
+    if piece.span:
+        query = f"select {asked.place}, latency, first_event from {_SUMS} where {where}"  # noqa: S608  as above
+        found.spreads.extend(await connection.fetch(query, *values))
+    else:
+        query = f"""
+            select {asked.place}, which, usage_bucket(us), count(*) from {_TIMED} where times = 1 and {where}
+            group by 1, 2, 3, 4
+        """  # noqa: S608  as above
+        found.buckets.extend(await connection.fetch(query, *values))
+
+
+async def _whole(connection: Connection, columns: str, part: Part, asked: Asked) -> list[Sequence[Any]]:
+    """Read sums of whole hours, where there are no rows to look at instead."""
+    since = None if part.since is None else part.since // HOUR * HOUR
+    until = None if part.until is None else -(-part.until // HOUR) * HOUR
+    found: list[Sequence[Any]] = []
+    for piece in await _pieces(connection, Part(since, until), asked):
+        where, values = asked.where(piece)
+        found += await connection.fetch(f"select {columns} from {_SUMS} where {where}", *values)  # noqa: S608  as above
+    return found
+
+
+def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread
+    """Return what was read as cells, by stretch and name."""
+    sums: dict[Place, Sums] = {}
+    for row in found.sums:
+        place, more = (row[0], row[1]), Sums(*row[2:])
+        sums[place] = sums[place] + more if place in sums else more
+    spreads = _spreads(found) if spread else {}
+    none = Spread() if spread else None
+    cells = [Cell(*place, one, spreads.get(place, none)) for place, one in sums.items() if one.requests]
+    return sorted(cells, key=lambda cell: (cell.at or 0, cell.name or ""))
+
+
+def _spreads(found: Found) -> dict[Place, Spread]:
+    """Return how durations are spread in each cell."""
+    counts: dict[Place, tuple[dict[int, int], dict[int, int]]] = {}
+    for at, name, which, bucket, count in found.buckets:
+        _count(counts.setdefault((at, name), ({}, {}))[which], ((bucket, count),))
+    for at, name, *both in found.spreads:
+        for mine, data in zip(counts.setdefault((at, name), ({}, {})), both, strict=True):
+            _count(mine, unpacked(data).items())
+    return {place: Spread(*map(_counted, both)) for place, both in counts.items()}
+
+
+def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
+    """Return what was read as calls, by stretch and names."""
+    calls: dict[tuple[int | None, str, str, str, str], int] = {}
+    spreads: dict[tuple[int | None, str, str, str, str], dict[int, int]] = {}
+    for at, provider, model, state, failure, count, first_event in found:
+        place = at, provider, model, state, failure
+        calls[place] = calls.get(place, 0) + count
+        _count(spreads.setdefault(place, {}), unpacked(first_event).items())
+    made = [
+        Call(
+            at, provider, model, state, failure, count, _counted(spreads[at, provider, model, state, failure])
+        )
+        for (at, provider, model, state, failure), count in calls.items()
+        if count
+    ]
+    return sorted(made, key=lambda call: (call.at or 0, call.provider, call.model, call.state, call.failure))
+
+
+def _count(counts: dict[int, int], more: Iterable[tuple[int, int]]) -> None:
+    for place, count in more:
+        counts[place] = counts.get(place, 0) + count
+
+
+def _counted(counts: Mapping[int, int]) -> dict[int, int]:
+    """Return counts without those that came to nothing."""
+    return {place: count for place, count in counts.items() if count}
 
 
 async def _first_day(connection: Connection, key: str | None) -> int | None:
-    """Return the first day that a key, or anyone, has sums of: the 32 days it is in are found first."""
-    query = (
-        "select min(at) from usage where span = $1 and everyone = $2 and key = $3 and at >= $4 and at < $5"
-    )
+    """Return the first day of which a key, or anyone, has sums, or entries of them."""
+    kind, name = KINDS["all" if key is None else "key"], (key or "")[:LONGEST_NAME]
+    waiting = await connection.value(_FIRST_WAITING, key is None, name)
+    found = None if waiting is None else int(waiting) // DAY * DAY
     since, until = 0, 1 << 62
-    for span in (BLOCK, DAY):
-        values = (span, key is None, (key or "")[:_CUT], since, until)
-        found = await connection.value(query, *values)
-        if found is None:
-            return None
-        since, until = int(found), int(found) + span
-    return since
+    for span in (BLOCK, DAY):  # the 32 days it is in are found first
+        at = await connection.value(_FIRST, span, kind, name, since, until)
+        if at is None:
+            return found
+        since, until = int(at), int(at) + span
+    return since if found is None else min(found, since)
 
 
-def _query(piece: Cover, part: Part, by: Grouping | None) -> tuple[str, list[Any]]:
-    """Return the query for one piece, and its values."""
-    values: list[Any] = [piece.lo, piece.hi] if piece.span == 0 else [int(piece.lo), int(piece.hi)]
-
-    def value(what: object) -> str:
-        values.append(what)
-        return f"${len(values)}"
-
-    wanted = ["opened_at >= $1 and opened_at < $2" if piece.span == 0 else "at >= $1 and at < $2"]
-    source = "usage_row"
-    if piece.span:
-        source = "usage"
-        everyone = part.key is None and by != "key"
-        wanted += [f"span = {piece.span} and {'' if everyone else 'not '}everyone"]
-    if part.key is not None:
-        wanted += [f"key = {value(part.key[:_CUT])}"]
-    if part.model is not None:
-        name = value(part.model[:_CUT])
-        wanted += [f"(model = {name} or answered_model = {name})"]
-    if part.provider is not None:
-        wanted += [f"provider = {value(part.provider[:_CUT])}"]
-    group = _GROUPS[by] if by not in _TIMES else f"at / {_TIMES[by]} * {_TIMES[by]}"
-    query = f"select {group}, {_MEASURES} from {source} where {' and '.join(wanted)} group by 1"  # noqa: S608  as above
-    return query, values
+def _name(dimension: Dimension) -> str:
+    """Return a dimension as a column."""
+    return f'"{dimension}"'

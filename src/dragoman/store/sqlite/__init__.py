@@ -11,6 +11,7 @@ from asyncio import get_running_loop, to_thread
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from dragoman.store.budgets import Claim, Short
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite.archive import SqliteArchive
 from dragoman.store.sqlite.audit import SqliteAudit
+from dragoman.store.sqlite.bills import SqliteBills
 from dragoman.store.sqlite.budgets import SqliteBudgets, grant, is_open
 from dragoman.store.sqlite.commit import Values, Write, Writer
 from dragoman.store.sqlite.database import Connections, failure, open_database
@@ -28,7 +30,8 @@ from dragoman.store.sqlite.keys import SqliteKeys
 from dragoman.store.sqlite.prices import SqlitePrices
 from dragoman.store.sqlite.ratings import SqliteRatings
 from dragoman.store.sqlite.recordings import SqliteRecordings
-from dragoman.store.sqlite.reports import SqliteReports
+from dragoman.store.sqlite.reports import SqliteReports, fit_to_report
+from dragoman.store.sqlite.requests import SqliteRequests
 from dragoman.store.sqlite.responses import SqliteResponses
 from dragoman.store.sqlite.rows import (
     ATTEMPT,
@@ -41,6 +44,7 @@ from dragoman.store.sqlite.rows import (
     exchange_of,
     values_of,
 )
+from dragoman.store.sqlite.sessions import SqliteSessions
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 _DEAD = "exchange.state = 'reserved' and exchange.owner in (select value from json_each(?))"
@@ -75,14 +79,20 @@ class SqliteStore:
         self._responses = SqliteResponses(self._writer.write, self._read)
         self._recordings = SqliteRecordings(self._writer.write, self._read)
         self._ratings = SqliteRatings(self._writer.write, self._read)
-        self._reporting = connections.reporting
-        self._reporter = ThreadPoolExecutor(1, "store-reporter")
-        self._reports = SqliteReports(self._report)
+        self._reporting: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        for connection in connections.reporting:
+            fit_to_report(connection)
+            self._reporting.put(connection)
+        self._reporter = ThreadPoolExecutor(len(connections.reporting), "store-reporter")
+        self._reports = SqliteReports(self._writer.write, self._report)
         self._keys = SqliteKeys(self._writer.write, self._read)
         self._audit = SqliteAudit(self._writer.write, self._read)
+        self._sessions = SqliteSessions(self._writer.write, self._read)
         self._budgets = SqliteBudgets(self._writer.write, self._read, self._report)
         self._prices = SqlitePrices(self._writer.write, self._read, self._report)
         self._archive = SqliteArchive(self._writer.write, self._read, self._report)
+        self._bills = SqliteBills(self._report)
+        self._requests = SqliteRequests(self._report, self._reports)
         self._closed = False
 
     @classmethod
@@ -130,6 +140,11 @@ class SqliteStore:
         return self._keys
 
     @property
+    def sessions(self) -> SqliteSessions:
+        """Who is signed in."""
+        return self._sessions
+
+    @property
     def audit(self) -> SqliteAudit:
         """Who changed what."""
         return self._audit
@@ -143,6 +158,16 @@ class SqliteStore:
     def budgets(self) -> SqliteBudgets:
         """What may be spent."""
         return self._budgets
+
+    @property
+    def bills(self) -> SqliteBills:
+        """What providers were asked, as they charge for it."""
+        return self._bills
+
+    @property
+    def requests(self) -> SqliteRequests:
+        """The log of requests."""
+        return self._requests
 
     @property
     def archive(self) -> SqliteArchive:
@@ -278,7 +303,8 @@ class SqliteStore:
         self._reads.shutdown()
         self._reader.close()
         self._reporter.shutdown()
-        self._reporting.close()
+        while not self._reporting.empty():
+            self._reporting.get().close()
         self._writer.close()
 
     async def _read(self, sql: str, values: Values = ()) -> list[Any]:
@@ -298,7 +324,10 @@ class SqliteStore:
         return await get_running_loop().run_in_executor(self._reporter, self._acted, act)
 
     def _acted(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        connection = self._reporting.get()  # there are as many as threads
         try:
-            return act(self._reporting)
+            return act(connection)
         except sqlite3.Error as error:
             raise failure(error) from error
+        finally:
+            self._reporting.put(connection)

@@ -37,11 +37,16 @@ class SqliteAudit:
         """Write down what was done elsewhere; return once it is durable."""
         await self._write(Write(act=lambda connection: note(connection, row)))
 
-    async def rows(self, *, limit: int = 100, before: int | None = None) -> list[tuple[int, AuditRow]]:
-        """Return the newest changes first, each with its number; `before`: those older than that number."""
-        where, values = ("", (limit,)) if before is None else (" where number < ?", (before, limit))
+    async def rows(
+        self, *, limit: int = 100, before: int | None = None, about: tuple[str, str] | None = None
+    ) -> list[tuple[int, AuditRow]]:
+        """Return the newest changes first, each with its number; of one subject where `about` names it."""
+        where, values = ["number < ?"], list[Any]([2**63 - 1 if before is None else before])
+        if about is not None:
+            where.append("substr(action, 1, ?) = ? and subject = ?")
+            values += [len(about[0]), *about]
         rows = await self._read(
-            f"select number, {_COLUMNS} from audit{where} order by number desc limit ?",  # noqa: S608  as above
-            values,
+            f"select number, {_COLUMNS} from audit where {' and '.join(where)} order by number desc limit ?",  # noqa: S608  as above
+            (*values, limit),
         )
         return [(number, AuditRow(*fields)) for number, *fields in rows]

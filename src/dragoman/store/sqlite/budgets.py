@@ -19,12 +19,11 @@ from typing import Any
 
 import msgspec
 
-from dragoman.store import Part
 from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import AlertRow, BudgetRow, Claim, Scope, Share, Short, Window
 from dragoman.store.sqlite.audit import note
 from dragoman.store.sqlite.commit import Write
-from dragoman.store.sqlite.reports import Run, summed
+from dragoman.store.sqlite.reports import Run, spent
 from dragoman.store.sqlite.responses import Read
 
 Place = tuple[str, str, int]
@@ -230,19 +229,14 @@ def _spent(connection: sqlite3.Connection, share: Share) -> int:
     _, subject, at = _place(share)
     match share.scope:
         case "all":
-            return _cost(connection, Part(since=at))
+            return spent(connection, at)
         case "key":
-            return _cost(connection, Part(since=at, key=subject))
+            return spent(connection, at, subject)
         case "team" | "user":
             query = _SPENT_BY_GROUP.format(scope=share.scope)
         case "model":
             query = _SPENT_BY_MODEL
     return int(connection.execute(query, {"subject": subject, "at": at}).fetchone()[0])
-
-
-def _cost(connection: sqlite3.Connection, part: Part) -> int:
-    found = summed(connection, part, None).get(None)
-    return 0 if found is None else found.cost_micros
 
 
 def _held(connection: sqlite3.Connection, id_: str) -> tuple[int, dict[Place, list[Any]]]:

@@ -32,17 +32,25 @@ CHECKED_BYTES = 128 * 1024 * 1024
 LOG_BYTES = 64 * 1024 * 1024
 """Size at which a log that could never be folded between two commits is folded by a commit itself."""
 
+REPORTS = 3
+"""Reports that are made at the same time: one that takes long holds up no other."""
+
 RETRY_AFTER_S = 1.0
 """When a client may come back to a database that could not answer."""
 
 
 class Connections(NamedTuple):
-    """Connections to one file: to write, to fold the log into the file, to read, and to read much."""
+    """Connections to one file: to write, to fold the log into the file, to read, and some to read much."""
 
     writing: sqlite3.Connection
     folding: sqlite3.Connection
     reading: sqlite3.Connection
-    reporting: sqlite3.Connection
+    reporting: tuple[sqlite3.Connection, ...]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for connection in (*self[:3], *self.reporting):
+            connection.close()
 
 
 def open_database(path: Path, spec: StoreSpec, announce: Callable[[str], None] | None = None) -> Connections:
@@ -60,14 +68,14 @@ def open_database(path: Path, spec: StoreSpec, announce: Callable[[str], None] |
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            made = [opened.enter_context(closing(_connect(path, spec))) for _ in Connections._fields]
-            connections = Connections(*made)
+            made = [opened.enter_context(closing(_connect(path, spec))) for _ in range(3 + REPORTS)]
+            connections = Connections(made[0], made[1], made[2], tuple(made[3:]))
             with _alone(path):
                 _check(connections.writing, path)
                 connections.writing.execute("pragma journal_mode = wal")
                 _migrate(connections.writing, path, announce or (lambda _: None))
-            connections.reading.execute("pragma query_only = on")
-            connections.reporting.execute("pragma query_only = on")
+            for connection in (connections.reading, *connections.reporting):
+                connection.execute("pragma query_only = on")
         except (sqlite3.Error, OSError) as error:
             raise _refusal(path, _opening(error)) from error
         opened.pop_all()

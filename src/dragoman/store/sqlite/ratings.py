@@ -19,6 +19,7 @@ from dragoman.store.sqlite.responses import Read
 COLUMNS = RatingRow.__struct_fields__
 _SELECT = f"select {', '.join(COLUMNS)} from rating"  # noqa: S608  names of our own, no values
 _CHANGES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[2:])
+_STARS = ", ".join(f"sum(rating = {place})" for place in range(1, 6))
 _KEEP = f"""
     insert into rating ({", ".join(COLUMNS)}) values ({", ".join("?" * len(COLUMNS))})
     on conflict (exchange_id, key) do update set {_CHANGES}
@@ -58,3 +59,13 @@ class SqliteRatings:
             f"where ratings > 0{where} group by model"
         )
         return dict(await self._read(query, values))
+
+    async def stars(self) -> dict[str, tuple[int, int, int, int, int]]:
+        """Return how many ratings of 1, 2, 3, 4 and 5 each model has been given."""
+        rows = await self._read(f"select model, {_STARS} from rating group by model", ())  # noqa: S608  as above
+        return {model: (one, two, three, four, five) for model, one, two, three, four, five in rows}
+
+    async def newest(self, limit: int) -> list[RatingRow]:
+        """Return the newest ratings, the latest first."""
+        rows = await self._read(f"{_SELECT} order by rated_at desc, exchange_id, key limit ?", (limit,))
+        return [RatingRow(*row) for row in rows]

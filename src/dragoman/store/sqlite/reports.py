@@ -1,77 +1,172 @@
 """Sums over exchanges in SQLite: of any stretch of time, at a cost that hardly grows with the ledger.
 
-Triggers keep sums of every hour, day and 32 days, for each key and for everyone together (migration 0005).
-A stretch of time is covered by the longest of these that fit whole into it, by shorter ones at both ends, and
-by the rows themselves where it begins or ends within an hour:
+There are sums of every hour, day and 32 days (:mod:`dragoman.store.reports`). A stretch of time is covered by
+the longest of these that fit whole into it, by shorter ones at both ends, and by the rows themselves where it
+begins or ends within an hour:
 
     since |rows|hours|days| 32 days | 32 days | 32 days |days|hours|rows| until
 
 So an answer is exact to the instant and reads at most 31 days, 23 hours and one hour's rows on each side,
-however long the time between. All parts are read in one transaction: no exchange is missed or counted twice
-because it ended meanwhile.
+however long the time between. What waits to be posted is posted first; all parts are then read in one
+transaction: no exchange is missed or counted twice because it ended meanwhile.
 
-Reports have a thread and a connection of their own: a long one holds up no request.
+Where sums of several dimensions are told apart, those of one time are either looked up, group by group, or
+all read: whichever is less.
+
+Reports have threads and connections of their own: a long one holds up no request, nor the other reports.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
+from operator import add, itemgetter
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from dragoman.store import Grouping, Part, Sums
+import msgspec
+
 from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
+from dragoman.store.reports import (
+    KINDS,
+    MEASURES,
+    Call,
+    Cell,
+    Dimension,
+    Interval,
+    Part,
+    Spread,
+    Sums,
+    kind_of,
+)
+from dragoman.store.spread import added, bucket, packed, unpacked
+from dragoman.store.sqlite.commit import Write
+from dragoman.store.sqlite.sums import Run, SqlitePosting
 
-__all__ = ["BLOCK", "DAY", "HOUR", "Run", "SqliteReports", "cover", "summed"]
+__all__ = ["Run", "SqliteReports", "fit_to_report", "spent"]
 
-Result = TypeVar("Result")
-Run = Callable[[Callable[[sqlite3.Connection], Result]], Awaitable[Result]]
-"""Runs a function of the reporting connection in its thread."""
+_OPEN_END = 1 << 62
 
-Group = str | int | None
+NONE = "''"
+"""What SQL calls a group that a report does not ask for."""
 
-_MEASURES = ", ".join(f"sum({name})" for name in Sums.__struct_fields__)
-_NAMED = ", ".join(f"sum({name}) as {name}" for name in Sums.__struct_fields__)
-_GROUPS: Mapping[Grouping | None, str] = MappingProxyType(
+_MEASURED = len(MEASURES)
+_NO_MEASURES = (0,) * _MEASURED
+_SUMS = ", ".join(f"sum({name})" for name in MEASURES)
+_PLAIN = ", ".join(f"usage.{name}" for name in MEASURES)
+_SPREADS = ", spread_sum(latency), spread_sum(first_event)"
+_SPANS: Mapping[Interval | None, int] = MappingProxyType({"hour": HOUR, "day": DAY})
+_AT: Mapping[Interval | None, str] = MappingProxyType(
     {
-        None: "null",
-        "model": "ifnull(nullif(answered_model, ''), nullif(model, ''))",
-        "answered": "nullif(answered_model, '')",
-        "provider": "nullif(provider, '')",
-        "key": "key",
+        None: "0",
+        "hour": f"{{at}} / {HOUR} * {HOUR}",
+        "day": f"{{at}} / {DAY} * {DAY}",
+        "week": f"({{at}} + {3 * DAY}) / {7 * DAY} * {7 * DAY} - {3 * DAY}",  # 1970 began on a Thursday
+        "month": "cast(strftime('%s', {at}, 'unixepoch', 'start of month') as integer)",
     }
 )
-_TIMES: Mapping[Grouping | None, int] = MappingProxyType({"hour": HOUR, "day": DAY})
-"""Groups that are stretches of time, and how long these are."""
+"""When the stretch begins that a time is in."""
 
-_BUCKETS = """
+_DURATIONS = (("latency_us", "latencies"), ("first_event_us", "first_events"))
+_WITHIN = "span = :span and usage.kind = :kind and at >= :lo and at < :hi"
+_ALL = f"select {{what}} from usage join usage_group on id = group_id where {_WITHIN}{{where}}"  # noqa: S608  names of our own, no values
+_LOOKED_UP = """
     with recursive bucket (start) as (
-        select :lo union all select start + :span from bucket where start + :span < :hi)
+        select :lo union all select start + :span from bucket where start + :span < :hi),
+    chosen as materialized (select * from usage_group where kind = :kind{where})
+    select {what} from bucket cross join chosen
+    cross join usage on span = :span and usage.kind = :kind and at = start and group_id = chosen.id
 """
+_NAMES = "select id, {by} from usage_group where kind = :kind"
+_BLOCKS = """
+    select (select min(at) from usage where span = ? and kind = ?),
+        (select max(at) from usage where span = ? and kind = ?)
+"""
+_LATEST = """
+    select count(*) from usage where span = :span and kind = :kind and at = (
+        select max(at) from usage where span = :span and kind = :kind and at >= :lo and at < :hi)
+"""
+_CALLS = """
+    select {at}, provider, model, state, failure, requests, first_event
+    from usage join usage_group on id = group_id
+    where span = :span and usage.kind = :kind and at >= :lo and at < :hi{where}
+"""
+_LOSSES = """
+    select model, sum(requests) from usage join usage_group on id = group_id
+    where span = ? and usage.kind = ? and at >= ? and at < ? group by model
+"""
+_FIRST = """
+    select at from usage
+    where group_id = (select id from usage_group where kind = ? and key = ?)
+        and span = ? and kind = ? and at >= ? and at < ? and requests > 0
+    order by at limit 1
+"""
+_SPENT_ROWS = (
+    "select ifnull(sum(cost_micros), 0) from usage_row where opened_at >= :lo and opened_at < :hi{where}"
+)
+_SPENT_WAITING = "select ifnull(sum(cost_micros), 0) from usage_entry where at >= :lo{where}"
+
+Place = tuple[int, str]
+"""A cell's stretch and group; 0 and "" where a report has none."""
+
+Columns = tuple[Any, ...]
+"""A sum's measures and, if they are asked for, its spreads."""
+
+
+class Asked(NamedTuple):
+    """What a report is of, as queries say it."""
+
+    kind: int
+    by: Dimension | None
+    every: Interval | None
+    where: str
+    wanted: Mapping[str, str]
+    spread: bool
 
 
 class SqliteReports:
-    """:class:`~dragoman.store.Reports` in the store's file.
+    """:class:`~dragoman.store.reports.Reports` in the store's file.
 
     Args:
-        run: Runs a function of a reading connection, in a thread that serves nobody else.
+        write: Queues a write, as of :class:`~dragoman.store.sqlite.commit.Writer`.
+        run: Runs a function of a reading connection that is :func:`fit_to_report`, in a thread that serves no
+            request.
     """
 
-    def __init__(self, run: Run[Any]) -> None:
+    def __init__(self, write: Callable[[Write], Awaitable[Any]], run: Run[Any]) -> None:
         self._run = run
+        self._posting = SqlitePosting(write, run)
 
-    async def sums(self, part: Part, by: Grouping | None = None) -> dict[Group, Sums]:
-        """Return sums over a part of the ledger, for each group that has any exchange."""
+    async def post(self) -> int:
+        """Post some entries; return how many, 0 when none is left."""
+        return await self._posting.post()
 
-        def act(connection: sqlite3.Connection) -> dict[Group, Sums]:
-            connection.execute("begin")
-            try:
-                return summed(connection, part, by)
-            finally:
-                connection.execute("rollback")
+    async def cells(
+        self,
+        part: Part,
+        *,
+        by: Dimension | None = None,
+        every: Interval | None = None,
+        spread: bool = False,
+    ) -> list[Cell]:
+        """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
+        asked = _asked(part, by, every, spread=spread)
+        found: list[Cell] = await self._told(partial(_cells, part=part, asked=asked))
+        return found
 
-        found: dict[Group, Sums] = await self._run(act)
+    async def calls(self, part: Part, *, every: Interval | None = None) -> list[Call]:
+        """Return the calls of providers of whole hours."""
+        if unknown := part.wanted.keys() - {"provider", "model", "state", "failure"}:
+            raise ValueError(f"calls know no {', '.join(sorted(unknown))}")
+        found: list[Call] = await self._told(partial(_calls, part=_rounded(part), every=every))
+        return found
+
+    async def losses(self, part: Part) -> list[tuple[str, int]]:
+        """Return what was lost in whole hours and in how many exchanges, the most frequent first."""
+        if part.wanted:
+            raise ValueError("losses are told by time only")
+        found: list[tuple[str, int]] = await self._told(partial(_losses, part=_rounded(part)))
         return found
 
     async def first(self, key: str | None) -> float | None:
@@ -79,78 +174,217 @@ class SqliteReports:
 
         Where its row is there no more, the sums still know the day.
         """
-        where, values = ("", ()) if key is None else (" where key = ?", (key,))
-
-        def act(connection: sqlite3.Connection) -> float | None:
-            query = f"select min(opened_at) from exchange{where}"  # noqa: S608  words of our own, no values
-            at: float | None = connection.execute(query, values).fetchone()[0]
-            day = _first_day(connection, key)
-            return at if day is None or (at is not None and at < day + DAY) else float(day)
-
-        found: float | None = await self._run(act)
+        found: float | None = await self._told(partial(_first, key=key))
         return found
 
+    async def _told(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Run a report in one transaction, after what waits is posted."""
 
-def summed(connection: sqlite3.Connection, part: Part, by: Grouping | None) -> dict[Group, Sums]:
-    """Return the sums of :meth:`SqliteReports.sums`, as the connection's transaction sees them."""
-    first, last = connection.execute(
-        "select (select min(at) from usage where span = ? and everyone = 1), "
-        "(select max(at) from usage where span = ? and everyone = 1)",
-        (BLOCK, BLOCK),
-    ).fetchone()
+        def whole(connection: sqlite3.Connection) -> Any:
+            connection.execute("begin")
+            try:
+                return act(connection)
+            finally:
+                connection.execute("rollback")
+
+        await self._posting.all_posted()
+        return await self._run(whole)
+
+
+def fit_to_report(connection: sqlite3.Connection) -> None:
+    """Give a connection that reads reports its functions of spreads."""
+    connection.create_function("spread_bucket", 1, bucket, deterministic=True)
+    connection.create_aggregate("spread_sum", 1, _SpreadSum)  # type: ignore[arg-type]  # typeshed wants int results
+
+
+def spent(connection: sqlite3.Connection, since: int, key: str | None = None) -> int:
+    """Return what exchanges that began from `since` on have cost, of a key or all, in micro-dollars.
+
+    Exact within any transaction, a writing one too: what waits to be posted is counted where it waits, and
+    nothing is posted for it.
+    """
+    whole = -(-since // HOUR) * HOUR
+    part = Part(since=whole, key=key)
+    asked = _asked(part)
+    rows = connection.execute(
+        _SPENT_ROWS.format(where=asked.where), {**asked.wanted, "lo": since, "hi": whole}
+    )
+    waiting = connection.execute(_SPENT_WAITING.format(where=asked.where), {**asked.wanted, "lo": whole})
+    cells = _cells(connection, part, asked)
+    posted = cells[0].sums.cost_micros if cells else 0
+    return int(posted + rows.fetchone()[0] + waiting.fetchone()[0])
+
+
+def _asked(
+    part: Part, by: Dimension | None = None, every: Interval | None = None, *, spread: bool = False
+) -> Asked:
+    wanted = {str(name): value for name, value in part.wanted.items()}
+    where = "".join(f" and {name} = :{name}" for name in wanted)
+    return Asked(KINDS[kind_of(part, by)], by, every, where, wanted, spread)
+
+
+def _cells(connection: sqlite3.Connection, part: Part, asked: Asked) -> list[Cell]:
+    """Return the cells of :meth:`SqliteReports.cells`, as the connection's transaction sees them."""
+    found: dict[Place, Columns] = {}
+    for piece in _pieces(connection, part, asked.every, asked.kind):
+        for place, columns in _read(connection, piece, asked):
+            old = found.get(place)
+            found[place] = columns if old is None else _added(old, columns)
+    return [
+        Cell(
+            place[0] if asked.every else None,
+            place[1] if asked.by else None,
+            Sums(*columns[:_MEASURED]),
+            Spread(*map(unpacked, columns[_MEASURED:])) if asked.spread else None,
+        )
+        for place, columns in sorted(found.items(), key=itemgetter(0))
+        if columns[0]
+    ]
+
+
+def _added(one: Columns, other: Columns) -> Columns:
+    """Return two parts of one cell together."""
+    measures = map(add, one[:_MEASURED], other[:_MEASURED])
+    return (*measures, *map(_merged, one[_MEASURED:], other[_MEASURED:]))
+
+
+def _calls(connection: sqlite3.Connection, part: Part, every: Interval | None) -> list[Call]:
+    kind, asked = KINDS["attempt"], _asked(part)
+    found: dict[tuple[int, str, str, str, str], tuple[int, bytes]] = {}
+    for piece in _pieces(connection, part, every, kind):
+        values = {**asked.wanted, "kind": kind, "span": piece.span, "lo": piece.lo, "hi": piece.hi}
+        query = _CALLS.format(at=_AT[every].format(at="at"), where=asked.where)
+        for *place, calls, first_event in connection.execute(query, values):
+            who = tuple(place)
+            old = found.get(who)
+            found[who] = (
+                (calls, first_event) if old is None else (old[0] + calls, _merged(old[1], first_event))
+            )
+    return [
+        Call(at if every else None, provider, model, state, failure, calls, unpacked(spread))
+        for (at, provider, model, state, failure), (calls, spread) in sorted(found.items(), key=itemgetter(0))
+        if calls
+    ]
+
+
+def _losses(connection: sqlite3.Connection, part: Part) -> list[tuple[str, int]]:
+    found: dict[str, int] = {}
+    for piece in _pieces(connection, part, None, KINDS["loss"]):
+        for word, times in connection.execute(_LOSSES, (piece.span, KINDS["loss"], piece.lo, piece.hi)):
+            found[word] = found.get(word, 0) + times
+    return sorted(
+        ((word, times) for word, times in found.items() if times), key=lambda one: (-one[1], one[0])
+    )
+
+
+def _first(connection: sqlite3.Connection, key: str | None) -> float | None:
+    where, values = ("", ()) if key is None else (" where key = ?", (key,))
+    query = f"select min(opened_at) from exchange{where}"  # noqa: S608  words of our own, no values
+    at: float | None = connection.execute(query, values).fetchone()[0]
+    day = _first_day(connection, key)
+    return at if day is None or (at is not None and at < day + DAY) else float(day)
+
+
+def _pieces(connection: sqlite3.Connection, part: Part, every: Interval | None, kind: int) -> Iterator[Cover]:
+    """Yield the pieces of a part's time in which anything was counted."""
+    first, last = connection.execute(_BLOCKS, (BLOCK, kind) * 2).fetchone()
     if first is None:
-        return {}
+        return iter(())
     since = first if part.since is None else max(part.since, first)
     until = last + BLOCK if part.until is None else min(part.until, last + BLOCK)
-    found: dict[Group, Sums] = {}
-    for piece in cover(since, until, _TIMES.get(by, BLOCK)):
-        for group, *measures in connection.execute(*_query(piece, part, by)):
-            sums = Sums(*measures)
-            found[group] = found[group] + sums if group in found else sums
-    return {group: sums for group, sums in found.items() if sums.requests}
+    return cover(since, until, BLOCK if every is None else HOUR if every == "hour" else DAY)
+
+
+def _rounded(part: Part) -> Part:
+    """Return a part with its times rounded outwards to whole hours."""
+    since = None if part.since is None else part.since // HOUR * HOUR
+    until = None if part.until is None else -(-part.until // HOUR) * HOUR
+    return msgspec.structs.replace(part, since=since, until=until)
+
+
+def _read(connection: sqlite3.Connection, piece: Cover, asked: Asked) -> Iterator[tuple[Place, Columns]]:
+    """Yield what one piece adds to which cells."""
+    values = {**asked.wanted, "kind": asked.kind, "span": piece.span, "lo": piece.lo, "hi": piece.hi}
+    if not piece.span:
+        yield from _of_rows(connection, asked, values)
+        return
+    # A sum that is a whole cell, of its own dimension and stretch alone, needs no adding up.
+    is_cell = asked.kind != KINDS["each"] and piece.span == _SPANS.get(asked.every)
+    measures = _PLAIN if is_cell else _SUMS
+    spreads = "" if not asked.spread else ", latency, first_event" if is_cell else _SPREADS
+    at = "at" if is_cell else _AT[asked.every].format(at="at")
+    grouped = "" if is_cell else " group by 1, 2"
+    if asked.kind != KINDS["each"] and not asked.where:
+        names = dict(connection.execute(_NAMES.format(by=asked.by or "''"), values))
+        query = f"select {at}, group_id, {measures}{spreads} from usage where {_WITHIN}{grouped}"  # noqa: S608  as above
+        for row in connection.execute(query, values):
+            yield (row[0], names[row[1]]), row[2:]
+        return
+    source = _LOOKED_UP if _few(connection, asked, values) else _ALL
+    what = f"{at}, {asked.by or NONE}, {measures}{spreads}"
+    query = source.format(what=what, where=asked.where) + grouped
+    for row in connection.execute(query, values):
+        yield row[:2], row[2:]
+
+
+def _few(connection: sqlite3.Connection, asked: Asked, values: Mapping[str, Any]) -> bool:
+    """Say whether fewer sums are looked up, group by group, than are there."""
+    if not asked.where:
+        return False
+    query = f"select count(*) from usage_group where kind = :kind{asked.where}"  # noqa: S608  as above
+    groups = connection.execute(query, {**asked.wanted, "kind": asked.kind}).fetchone()[0]
+    newest = connection.execute(_LATEST, values).fetchone()[0]
+    return bool(groups < newest)
+
+
+def _of_rows(
+    connection: sqlite3.Connection, asked: Asked, values: Mapping[str, Any]
+) -> Iterator[tuple[Place, Columns]]:
+    """Yield what rows add to which cells: those of the hours that a part begins or ends within."""
+    at = _AT[asked.every].format(at="cast(opened_at as integer)")
+    place = f"{at}, {asked.by or NONE}"
+    source = f"from usage_row where opened_at >= :lo and opened_at < :hi{asked.where}"
+    nothing = (b"", b"") if asked.spread else ()
+    for row in connection.execute(f"select {place}, {_SUMS} {source} group by 1, 2", values):
+        yield row[:2], row[2:] + nothing
+    for which, (duration, many) in enumerate(_DURATIONS if asked.spread else ()):
+        query = f"select {place}, spread_bucket({duration}), count(*) {source} and {many} group by 1, 2, 3"
+        for *where, bucket_, count in connection.execute(query, values):
+            spreads = [b"", b""]
+            spreads[which] = packed({bucket_: count})
+            yield (where[0], where[1]), (*_NO_MEASURES, *spreads)
 
 
 def _first_day(connection: sqlite3.Connection, key: str | None) -> int | None:
     """Return the first day that a key, or anyone, has sums of: the 32 days it is in are found first."""
-    since, until = 0, 1 << 62
+    kind = KINDS["all" if key is None else "key"]
+    since, until = 0, _OPEN_END
     for span in (BLOCK, DAY):
-        query = "select min(at) from usage where span = ? and everyone = ? and key = ? and at >= ? and at < ?"
-        values = (span, int(key is None), key or "", since, until)
-        (found,) = connection.execute(query, values).fetchone()
+        values = (kind, key or "", span, kind, since, until)
+        found = connection.execute(_FIRST, values).fetchone()
         if found is None:
             return None
-        since, until = found, found + span
+        since, until = found[0], found[0] + span
     return since
 
 
-def _at(span: int, long: int) -> str:
-    """Return when the stretch of `long` seconds begins that a row, or a sum of `span` seconds, is in."""
-    if span == long:
-        return "at"  # as the index has it: nothing is sorted
-    return f"{'at' if span else 'cast(opened_at as integer)'} / {long} * {long}"
+def _merged(one: bytes, other: bytes) -> bytes:
+    if not one or not other:
+        return one or other
+    return packed(added(unpacked(one), unpacked(other)))
 
 
-def _query(piece: Cover, part: Part, by: Grouping | None) -> tuple[str, Mapping[str, Any]]:
-    """Return the query for one piece, and its values."""
-    times = {"span": piece.span, "lo": piece.lo, "hi": piece.hi}
-    values = {**times, "key": part.key, "model": part.model, "provider": part.provider}
-    group = _GROUPS[by] if by not in _TIMES else _at(piece.span, _TIMES[by])
-    wanted = ["(model = :model or answered_model = :model)"] if part.model is not None else []
-    wanted += ["provider = :provider"] if part.provider is not None else []
-    if piece.span == 0:
-        begin, source = "", "usage_row"
-        wanted += ["opened_at >= :lo and opened_at < :hi"]
-        wanted += ["key = :key"] if part.key is not None else []
-    elif part.key is not None:
-        # The sums of one time are beside each other, so that settling writes few pages: a key's are looked
-        # up time by time.
-        begin, source = _BUCKETS, "bucket cross join usage"
-        wanted += ["span = :span and everyone = 0 and at = start and key = :key"]
-    else:
-        begin, source = "", "usage"
-        wanted += [f"span = :span and everyone = {int(by != 'key')} and at >= :lo and at < :hi"]
-    where = " and ".join(wanted)
-    if by == "key" and piece.span:
-        # Summed up as they lie in the index first, few are left to be sorted: half the time.
-        source, where = f"(select key, {_NAMED} from {source} where {where} group by at, key)", "true"  # noqa: S608  as above
-    return f"{begin} select {group}, {_MEASURES} from {source} where {where} group by 1", values  # noqa: S608  as above
+class _SpreadSum:
+    """The SQL function that adds spreads up."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+
+    def step(self, spread: bytes) -> None:
+        """Add one."""
+        for place, count in unpacked(spread).items():
+            self._counts[place] = self._counts.get(place, 0) + count
+
+    def finalize(self) -> bytes:
+        """Return all of them."""
+        return packed(self._counts)

@@ -59,7 +59,14 @@ def _bound(value: object) -> object:
     A provider's header may hold bytes of any kind; a row must not be lost for them.
     """
     if isinstance(value, tuple):
-        value = msgspec.json.encode([_bound(member) for member in value]).decode()
+        return msgspec.json.encode(_plain(value)).decode()
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Return a value without text that is not Unicode, however deep it is."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode()
     return value

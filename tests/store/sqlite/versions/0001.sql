@@ -20,7 +20,10 @@ values
     ('v1-count', 'r5', 'gone', 'anna', 'anthropic', 'count', 'c', 0, 1700000001, 'settled',
         1700000002, 'anthropic', 'c', 1, 200, null, null, null, '[]', null, 1,
         99, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-insert into attempt values
+insert into attempt (exchange_id, number, provider, model, opened_at, state, settled_at, status, failure, message,
+    upstream_id, first_event_ms, input, cache_read, cache_write, cache_write_long, audio_input, output, reasoning,
+    audio_output, estimated, cost_micros)
+values
     ('v1-ended', 1, 'groq', 'm', 1700000000.5, 'failed', 1700000001, 503, 'upstream', 'busy', null, null,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     ('v1-ended', 2, 'openai', 'm-2', 1700000001, 'settled', 1700000003.5, 200, null, null, 'up-1', 100.5,

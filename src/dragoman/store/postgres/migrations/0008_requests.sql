@@ -1,0 +1,5 @@
+-- What ended badly is looked for most, and is rare: an index of these rows alone, so that a request that succeeds
+-- costs nothing more.
+
+create index exchange_ended_badly on exchange (opened_at, place)
+where failure is not null or state in ('cancelled', 'failed', 'interrupted');

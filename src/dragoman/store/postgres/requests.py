@@ -1,0 +1,130 @@
+"""The log of requests in PostgreSQL. What is found is fetched by when it began and its place: an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dragoman.store.ledger import AttemptRow
+from dragoman.store.looking import MOST_LIVE, MOST_NAMED, MOST_RESERVED, page
+from dragoman.store.postgres import rows as columns
+from dragoman.store.postgres.database import Connection
+from dragoman.store.postgres.pool import Pool
+from dragoman.store.reports import Reports
+from dragoman.store.requests import COUNTING, Ended, Filters, Found, Live, Order, Page, Spot
+from dragoman.store.stretches import TOKENS, Look, Looked, Stretch, Tongue, look_through
+
+TONGUE = Tongue(mark="$", place="place")
+
+_COLUMNS = columns.names(columns.EXCHANGE)
+_LIVE = f"""
+    select {_COLUMNS}, held_micros from exchange
+    where state = 'reserved' order by opened_at, place limit {MOST_LIVE}
+"""  # noqa: S608  names of our own, no values
+_TRIED = f"""
+    select {columns.names(columns.ATTEMPT)} from attempt
+    where exchange_id = any($1) order by exchange_id, number
+"""  # noqa: S608  as above
+_SPOTS = "select opened_at, place from exchange where opened_at >= $1 order by 1 desc, 2 desc limit $2"
+_ENDED = f"""
+    select opened_at, settled_at, state, {TOKENS}, cost_micros, first_event_ms, cached from exchange
+    where opened_at >= $1 and state <> 'reserved' and settled_at is not null and task <> $2
+    order by opened_at desc, place desc limit $3
+"""  # noqa: S608  as above
+_ENDS = """
+    select (select opened_at from exchange where state <> 'reserved' order by opened_at limit 1),
+        (select opened_at from exchange where state <> 'reserved' order by opened_at desc limit 1)
+"""
+_THESE = "(opened_at, place) in (select * from unnest($1::double precision[], $2::bigint[]))"
+_CALLED = f"""
+    id in (
+        select id from exchange where id = $1 union all
+        (select id from exchange where request_id = $1 and request_id <> id
+         order by opened_at desc limit {MOST_NAMED}))
+"""  # noqa: S608  as above
+
+
+class PostgresRequests:
+    """:class:`~dragoman.store.requests.Requests` in PostgreSQL.
+
+    Args:
+        pool: Connections that serve no request.
+        reports: The sums.
+    """
+
+    def __init__(self, pool: Pool, reports: Reports) -> None:
+        self._pool = pool
+        self._reports = reports
+
+    async def page(
+        self,
+        filters: Filters,
+        *,
+        order: Order = "newest",
+        limit: int = 50,
+        after: str | None = None,
+        count: bool = True,
+    ) -> Page:
+        """Return the rows that meet every condition, in order."""
+        return await page(self, self._reports, filters, order=order, limit=limit, after=after, count=count)
+
+    async def live(self) -> list[Live]:
+        """Return the exchanges under way in every process, the oldest first."""
+
+        async def act(connection: Connection) -> list[Live]:
+            found = [tuple(row) for row in await connection.fetch(_LIVE)]
+            tried: dict[str, list[AttemptRow]] = {}
+            for row in await connection.fetch(_TRIED, [row[0] for row in found]):
+                tried.setdefault(row[0], []).append(columns.attempt(row))
+            return [Live(columns.exchange(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in found]
+
+        return await self._pool.read(act)
+
+    async def spots(self, since: float, *, limit: int) -> list[Spot]:
+        """Return where the rows are that began then or later, in order; of too many the newest."""
+        return [Spot(*row) for row in reversed(await self._pool.fetch(_SPOTS, since, limit))]
+
+    async def at(self, spots: Sequence[Spot]) -> list[Found]:
+        """Return the rows that are there, in order."""
+        return await self._found(_THESE, [spot.opened_at for spot in spots], [spot.place for spot in spots])
+
+    async def ended(self, since: float, *, limit: int) -> list[Ended]:
+        """Return those that began then or later and have ended, the newest first."""
+        return [Ended(*row) for row in await self._pool.fetch(_ENDED, since, COUNTING, limit)]
+
+    async def ends(self) -> Stretch | None:
+        """Return when the first that has ended began, and just after the last; None: there is none."""
+        ((first, last),) = await self._pool.fetch(_ENDS)
+        return None if first is None else Stretch(first, last + 1)
+
+    async def reserved(self) -> list[Found]:
+        """Return the exchanges under way, in the order of time."""
+        return await self._found("state = 'reserved'", most=MOST_RESERVED)
+
+    async def named(self, id_: str) -> list[Found]:
+        """Return the exchange of this id, and those whose requests a client called so."""
+        return await self._found(_CALLED, id_)
+
+    async def look(self, look: Look, stretches: Sequence[Stretch]) -> Looked:
+        """Look through stretches of time, which follow each other in the order that is asked for."""
+
+        async def act(connection: Connection) -> Looked:
+            looking = look_through(look, stretches, TONGUE)
+            query = next(looking)
+            while True:
+                found = await connection.fetch(query.sql, *query.values)
+                try:
+                    query = looking.send(found)
+                except StopIteration as done:
+                    looked: Looked = done.value
+                    return looked
+
+        return await self._pool.read(act)
+
+    async def _found(self, where: str, *values: object, most: int | None = None) -> list[Found]:
+        limit = "" if most is None else f"limit {most}"
+        query = f"""
+            select {_COLUMNS}, opened_at as at, place from exchange where {where}
+            order by exchange.opened_at, place {limit}
+        """  # noqa: S608  as above
+        found = [tuple(row) for row in await self._pool.fetch(query, *values)]
+        return [Found(Spot(*row[-2:]), columns.exchange(row[:-2])) for row in found]

@@ -1,0 +1,160 @@
+"""The log of requests in the store's file. What is found is fetched by its rowid."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from dragoman.store.ledger import AttemptRow
+from dragoman.store.looking import MOST_LIVE, MOST_NAMED, MOST_RESERVED, page
+from dragoman.store.reports import Reports
+from dragoman.store.requests import COUNTING, Ended, Filters, Found, Live, Order, Page, Spot
+from dragoman.store.sqlite.reports import Run
+from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE, attempt_of, exchange_of
+from dragoman.store.stretches import TOKENS, Look, Looked, Stretch, Tongue, look_through
+
+TONGUE = Tongue(mark="?", place="rowid", by="indexed by {}")
+
+_COLUMNS = ", ".join(EXCHANGE)
+_RESERVED = "indexed by exchange_reserved"
+"""Said aloud: for the sake of the order the whole table would be gone through."""
+
+_LIVE = f"""
+    select {_COLUMNS}, held_micros from exchange {_RESERVED}
+    where state = 'reserved' order by opened_at, rowid limit {MOST_LIVE}
+"""  # noqa: S608  names of our own, no values
+_TRIED = f"""
+    select {", ".join(ATTEMPT)} from attempt
+    where exchange_id in (select value from json_each(?)) order by exchange_id, number
+"""  # noqa: S608  as above
+_SPOTS = "select opened_at, rowid from exchange where opened_at >= ? order by 1 desc, 2 desc limit ?"
+_ENDED = f"""
+    select opened_at, settled_at, state, {TOKENS}, cost_micros, first_event_ms, cached from exchange
+    where opened_at >= ? and state <> 'reserved' and settled_at is not null and task <> ?
+    order by opened_at desc, rowid desc limit ?
+"""  # noqa: S608  as above
+_ENDS = """
+    select (select opened_at from exchange where state <> 'reserved' order by opened_at limit 1),
+        (select opened_at from exchange where state <> 'reserved' order by opened_at desc limit 1)
+"""
+_CALLED = f"""
+    rowid in (
+        select rowid from exchange where id = ?1 union
+        select * from (
+            select rowid from exchange where request_id = ?1 and request_id <> id
+            order by opened_at desc limit {MOST_NAMED}))
+"""  # noqa: S608  as above
+
+T = TypeVar("T")
+
+
+class SqliteRequests:
+    """:class:`~dragoman.store.requests.Requests` in the store's file.
+
+    Args:
+        run: Runs a function of a reading connection, in a thread that serves no request.
+        reports: The sums.
+    """
+
+    def __init__(self, run: Run[Any], reports: Reports) -> None:
+        self._run = run
+        self._reports = reports
+
+    async def page(
+        self,
+        filters: Filters,
+        *,
+        order: Order = "newest",
+        limit: int = 50,
+        after: str | None = None,
+        count: bool = True,
+    ) -> Page:
+        """Return the rows that meet every condition, in order."""
+        return await page(self, self._reports, filters, order=order, limit=limit, after=after, count=count)
+
+    async def live(self) -> list[Live]:
+        """Return the exchanges under way in every process, the oldest first."""
+
+        def act(connection: sqlite3.Connection) -> list[Live]:
+            rows = connection.execute(_LIVE).fetchall()
+            tried: dict[str, list[AttemptRow]] = {}
+            for row in connection.execute(_TRIED, (_listed([row[0] for row in rows]),)):
+                tried.setdefault(row[0], []).append(attempt_of(row))
+            return [Live(exchange_of(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in rows]
+
+        return await self._seen(act)
+
+    async def spots(self, since: float, *, limit: int) -> list[Spot]:
+        """Return where the rows are that began then or later, in order; of too many the newest."""
+        return [Spot(*row) for row in reversed(await self._fetched(_SPOTS, (since, limit)))]
+
+    async def at(self, spots: Sequence[Spot]) -> list[Found]:
+        """Return the rows that are there, in order."""
+        places = _listed([spot.place for spot in spots])
+        return await self._found("rowid in (select value from json_each(?))", (places,))
+
+    async def ended(self, since: float, *, limit: int) -> list[Ended]:
+        """Return those that began then or later and have ended, the newest first."""
+        rows = await self._fetched(_ENDED, (since, COUNTING, limit))
+        names = Ended.__struct_fields__
+        return [Ended(**dict(zip(names, (*row[:-1], bool(row[-1])), strict=True))) for row in rows]
+
+    async def ends(self) -> Stretch | None:
+        """Return when the first that has ended began, and just after the last; None: there is none."""
+        ((first, last),) = await self._fetched(_ENDS)
+        return None if first is None else Stretch(first, last + 1)
+
+    async def reserved(self) -> list[Found]:
+        """Return the exchanges under way, in the order of time."""
+        return await self._found("state = 'reserved'", by=_RESERVED, most=MOST_RESERVED)
+
+    async def named(self, id_: str) -> list[Found]:
+        """Return the exchange of this id, and those whose requests a client called so."""
+        return await self._found(_CALLED, (id_,))
+
+    async def look(self, look: Look, stretches: Sequence[Stretch]) -> Looked:
+        """Look through stretches of time, which follow each other in the order that is asked for."""
+
+        def act(connection: sqlite3.Connection) -> Looked:
+            looking = look_through(look, stretches, TONGUE)
+            query = next(looking)
+            while True:
+                try:
+                    query = looking.send(connection.execute(query.sql, query.values).fetchall())
+                except StopIteration as done:
+                    found: Looked = done.value
+                    return found
+
+        return await self._seen(act)
+
+    async def _found(
+        self, where: str, values: Sequence[object] = (), *, by: str = "", most: int = -1
+    ) -> list[Found]:
+        query = f"""
+            select {_COLUMNS}, opened_at, rowid from exchange {by} where {where}
+            order by opened_at, rowid limit {most}
+        """  # noqa: S608  as above
+        return [Found(Spot(*row[-2:]), exchange_of(row[:-2])) for row in await self._fetched(query, values)]
+
+    async def _fetched(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        return await self._seen(lambda connection: connection.execute(query, values).fetchall())
+
+    async def _seen(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function of the connection, all of it looking at the same instant."""
+
+        def within(connection: sqlite3.Connection) -> T:
+            connection.execute("begin")
+            try:
+                return act(connection)
+            finally:
+                connection.execute("rollback")
+
+        found: T = await self._run(within)
+        return found
+
+
+def _listed(values: Sequence[object]) -> str:
+    return msgspec.json.encode(values).decode()

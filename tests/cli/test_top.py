@@ -1,0 +1,150 @@
+"""``dragoman top``: one frame, that fits, tells what there is, and leaves the terminal as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.accounts.pace import Pace
+from dragoman.accounts.requests import Running
+from dragoman.cli import main, top
+from dragoman.cli.top import HIDE, SHOW, Scene, frame, scene
+from dragoman.core.failure import Failure, Kind
+from dragoman.store import AttemptRow, ExchangeRow, Meters
+from dragoman.store.reports import Cell, Sums
+from dragoman.store.requests import Live
+from dragoman.store.sqlite import SqliteStore
+
+NOW = 1_795_000_000.0
+
+
+def row(name: str, at: float = NOW, **more: Any) -> ExchangeRow:
+    """Return an exchange that has ended."""
+    fields: dict[str, Any] = {
+        "request_id": name,
+        "owner": "me",
+        "key": "alice",
+        "dialect": "openai_chat",
+        "task": "generate",
+        "model": "m",
+        "answered_model": "m",
+        "stream": True,
+        "provider": "p",
+        "state": "settled",
+        "settled_at": at + 1,
+        "first_event_ms": 142.0,
+        "meters": Meters(input=100, output=50, cost_micros=1234),
+    }
+    return ExchangeRow(id=name, opened_at=at, **(fields | more))
+
+
+def running(number: int, **more: Any) -> Running:
+    """Return an exchange under way."""
+    attempt = AttemptRow(exchange_id="x", number=1, provider="p", model="n" * 50, opened_at=NOW)
+    return Running(Live(row(str(number), state="reserved", **more), (attempt,), 1234), 65.0 + number)
+
+
+def test_a_frame_tells_what_there_is(tmp_path: Path) -> None:
+    """Live streams, rates, first tokens, and who and what cost most: as the ledger has it."""
+
+    async def play() -> list[str]:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        try:
+            for number in range(6):
+                await store.settle(row(str(number), NOW - 20 + number, key=f"key-{number % 2}"), [])
+            await store.settle(row("bad", NOW - 10, state="failed", key="key-0", meters=Meters()), [])
+            attempt = AttemptRow(exchange_id="live", number=1, provider="q", model="n", opened_at=NOW)
+            await store.open_exchange(row("live", NOW - 5, state="reserved", settled_at=None), attempt)
+            return frame(await scene(store, NOW))
+        finally:
+            await store.close()
+
+    lines = asyncio.run(play())
+    text = "\n".join(lines)
+    assert "1 under way" in lines[0]
+    assert "0.1 requests/s" in lines[1]
+    assert "errors 14.3%" in lines[1]
+    assert "$0.007404/min" in lines[1]
+    assert "p50 142ms" in lines[2]
+    assert "alice" in text
+    assert "q/n" in text
+    keys = [one.split() for one in lines if one.startswith("key-")]
+    assert keys == [["key-0", "$0.003702", "4", "450"], ["key-1", "$0.003702", "3", "450"]]
+
+
+@pytest.mark.parametrize("width", [20, 80, 100, 300])
+@pytest.mark.parametrize("height", [12, 24])
+def test_a_frame_fits(width: int, height: int) -> None:
+    """However many streams there are, and whatever they are called."""
+    cells = [
+        Cell(None, name, Sums(requests=10**9, input=10**14, cost_micros=10**15))
+        for name in ("k" * 200, "\x1b[2J", "")
+    ]
+    live = [running(number, key="=nasty\x1b[31m" * 9, model="日本語" * 40) for number in range(50)]
+    found = Scene(NOW, Pace(requests=10**6, tokens=10**12, cost_micros=10**14), live, cells, cells)
+    lines = frame(found, width=width, height=height)
+    assert all(text.isprintable() for text in lines)
+    assert all(len(text) <= max(60, min(width, 140)) for text in lines)
+    assert len(lines) <= max(height, 17)
+    assert any(" more" in text for text in lines)
+
+
+def test_an_empty_ledger_has_a_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--once`` prints it and ends; so it does where no terminal is. No figure is made up."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"DRAGOMAN_DATA": str(tmp_path / "data")}
+    for words in (["top", "--once"], ["top"]):
+        assert main(words, environ) == 0
+        out = capsys.readouterr().out
+        assert "nothing is under way" in out
+        assert "p50 -" in out
+        assert "\x1b" not in out
+
+
+def test_an_unknown_cost_is_not_nothing() -> None:
+    """Where nobody knows what it cost, a minute costs what nobody knows."""
+    found = Scene(NOW, Pace(requests=1, unknown=1), [], [], [])
+    assert "unknown/min" in frame(found)[1]
+
+
+def test_an_interval_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a line, before anything is opened."""
+    assert main(["top", "--interval", "0"], {}) == 2
+    assert "--interval" in capsys.readouterr().err
+
+
+def test_the_terminal_is_left_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it ends the cursor is back; an outage is a line of the screen, and the next frame comes."""
+    answers: list[Any] = [
+        Scene(NOW, Pace(), [], [], []),
+        Failure(Kind.UNAVAILABLE, "the database cannot be reached"),
+        KeyboardInterrupt(),
+    ]
+
+    async def scripted(store: object, at: float) -> Scene:
+        answer = answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        assert isinstance(answer, Scene)
+        return answer
+
+    async def at_once(_: float) -> None:
+        return None
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(top, "scene", scripted)
+    monkeypatch.setattr("dragoman.cli.top.asyncio.sleep", at_once)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["top"], {"DRAGOMAN_DATA": str(tmp_path / "data")}) == 130
+    out = capsys.readouterr().out
+    assert out.startswith(HIDE)
+    assert out.rstrip().endswith(SHOW)
+    assert "cannot be reached" in out

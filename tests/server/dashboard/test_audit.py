@@ -1,0 +1,37 @@
+"""The page of the audit log: entries with all they say, in pages, as text."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.house import house
+from tests.server.dashboard.signed import signed
+
+from dragoman.store.audit import AuditRow
+
+
+def test_entries_come_in_pages_as_text(tmp_path: Path) -> None:
+    """Fifty to a page, the newest first; whatever was written stands there as text."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            audit = gate.gateway.store.audit
+            for n in range(60):
+                await audit.write(
+                    AuditRow(1e9 + n, "<b>me</b>", "key.create", f"key-{n:03}", b'{"is":"<i>"}')
+                )
+            first = (await browser.open("/admin/audit")).body.decode()
+            assert first.count("<tr>") == 51
+            assert "key-059" in first
+            assert "<b>me</b>" not in first
+            assert "&lt;b&gt;me" in first
+            number = (await audit.rows(limit=50))[-1][0]
+            assert f'href="/admin/audit?before={number}"' in first
+            second = (await browser.open(f"/admin/audit?before={number}")).body.decode()
+            assert "key-000" in second
+            assert "key-059" not in second
+            assert 'rel="next"' not in second
+
+    asyncio.run(play())

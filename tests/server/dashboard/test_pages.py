@@ -1,0 +1,26 @@
+"""The list of pages: each address once, and every place on the rail is one."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from importlib.resources import files
+
+from dragoman.server.dashboard.pages import PAGES, RAIL
+from dragoman.server.dashboard.visit import Page
+
+
+def test_each_address_is_one_page_and_one_action() -> None:
+    """No page hides another."""
+    counts = Counter((type(part), part.path) for part in PAGES)
+    assert {place for place, count in counts.items() if count > 1} == set()
+    assert all(part.path.startswith("/admin") for part in PAGES)
+
+
+def test_the_rail_leads_somewhere() -> None:
+    """Every place on the rail is a page, and has a sign that is drawn."""
+    pages = {part.path for part in PAGES if isinstance(part, Page)}
+    assert {stop.path for stop in RAIL} <= pages
+    drawing = (files("dragoman.server") / "web" / "assets" / "admin.svg").read_text("utf-8")
+    signs = {symbol.get("id") for symbol in ET.fromstring(drawing)}
+    assert {stop.icon for stop in RAIL} <= signs

@@ -1,0 +1,104 @@
+"""Spreads: buckets of a sixteenth of an octave, percentiles from them, and their bytes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.store.spread import (
+    MANY,
+    MOST,
+    added,
+    bucket,
+    middle_ms,
+    packed,
+    percentile_ms,
+    raised,
+    unpacked,
+)
+
+few = st.dictionaries(st.integers(0, MOST), st.integers(-(10**12), 10**12).filter(bool), max_size=MANY + 10)
+many = st.dictionaries(st.integers(90, 190), st.integers(-3, 9).filter(bool), min_size=MANY, max_size=90)
+counts = few | many
+
+
+@given(us=st.integers(-5, 10**12))
+def test_a_bucket_holds_what_it_says(us: int) -> None:
+    """Up to its own end, and longer than the end before; the first and the last take what is beyond."""
+    place = bucket(us)
+    if place:
+        assert us / 1000 > 2 ** ((place - 1) / 16) * (1 - 1e-9)
+    if place < MOST:
+        assert us / 1000 <= 2 ** (place / 16) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("us", "place"), [(0, 0), (1000, 0), (1001, 1), (2000, 16), (2001, 17), (4000, 32), (10**15, MOST)]
+)
+def test_ends_of_buckets(us: int, place: int) -> None:
+    """Each octave of milliseconds ends a bucket exactly."""
+    assert bucket(us) == place
+
+
+@given(durations=st.lists(st.integers(1001, 10**9), min_size=1, max_size=200), share=st.floats(0, 1))
+def test_a_percentile_is_near_the_rows_own(durations: list[int], share: float) -> None:
+    """Within 2.2 % of the duration of that rank."""
+    spread: dict[int, int] = {}
+    for us in durations:
+        spread[bucket(us)] = spread.get(bucket(us), 0) + 1
+    rank = max(1, math.ceil(share * len(durations) - 1e-9))
+    exact = sorted(durations)[rank - 1] / 1000
+    told = percentile_ms(spread, share)
+    assert told is not None
+    assert abs(told / exact - 1) < 0.0222
+
+
+def test_nothing_has_no_percentile() -> None:
+    """Neither no spread nor one that was taken off again."""
+    assert percentile_ms({}, 0.5) is None
+    assert percentile_ms({3: 0}, 0.5) is None
+    assert percentile_ms({0: 1}, 0.5) == 1.0
+    assert middle_ms(16) == pytest.approx(2 ** (15.5 / 16))
+
+
+@given(one=counts, other=counts)
+def test_spreads_add_up(one: dict[int, int], other: dict[int, int]) -> None:
+    """Bucket by bucket; what is taken off is not there."""
+    both = added(one, other)
+    assert 0 not in both.values()
+    assert all(both.get(place, 0) == one.get(place, 0) + other.get(place, 0) for place in {*one, *other})
+    assert added(both, {place: -count for place, count in both.items()}) == {}
+
+
+@given(spread=counts)
+def test_bytes_are_the_spread(spread: dict[int, int]) -> None:
+    """And back, whatever its counts; a count of nothing is not written."""
+    data = packed(spread)
+    assert unpacked(data) == spread
+    assert packed({**spread, MOST + 1: 0}) == data
+
+
+@given(spread=counts, more=counts)
+def test_bytes_can_be_added_to(spread: dict[int, int], more: dict[int, int]) -> None:
+    """Whichever way they are written, and whatever is added, it is the sum."""
+    assert unpacked(raised(packed(spread), more)) == added(spread, more)
+    one = dict([next(iter(more.items()), (100, 1))])
+    assert unpacked(raised(packed(spread), one)) == added(spread, one)
+    assert raised(packed(spread), {}) == packed(spread)
+
+
+def test_the_bytes_of_a_quiet_hour_are_few() -> None:
+    """Two for each bucket that has any, as long as its count is small."""
+    assert packed({}) == b""
+    assert packed({90: 3, 93: -1}) == bytes((90, 6, 3, 1))
+    assert packed({300: 64}) == bytes((0xAC, 0x02, 0x80, 0x01))
+
+
+@pytest.mark.parametrize("data", [b"\x01", b"\x01\x02\x03", b"\x01\x80", b"\x80", b"\0\0", b"\0\0\1\0\3"])
+def test_what_is_no_spread_is_refused(data: bytes) -> None:
+    """Bytes that end within a pair, or within a number."""
+    with pytest.raises(ValueError, match="ends within"):
+        unpacked(data)
