@@ -31,7 +31,8 @@ class Result(NamedTuple):
 class Client(asyncio.Protocol):
     """One keep-alive connection that asks the same thing again and again."""
 
-    def __init__(self, request: bytes, must_hold: bytes) -> None:
+    def __init__(self, request: bytes, must_hold: bytes, pace_s: float = 0.0) -> None:
+        self._pace_s = pace_s
         self.latencies: list[float] = []
         self._request = request
         self._must_hold = must_hold
@@ -83,7 +84,12 @@ class Client(asyncio.Protocol):
             return
         self._left -= 1
         if self._left:
-            self._ask()
+            # What took longer than the pace is followed at once, but is made up for by nobody.
+            pause = self._began + self._pace_s - time.perf_counter()
+            if pause > 0:
+                asyncio.get_running_loop().call_later(pause, self._ask)
+            else:
+                self._ask()
             return
         self._done.set_result(None)
         assert self._transport is not None
@@ -101,12 +107,19 @@ class Client(asyncio.Protocol):
             self._done.set_exception(RuntimeError(why))
 
 
-async def load(port: int, request: bytes, *, clients: int, requests: int, must_hold: bytes = b"") -> Result:
-    """Send `requests` requests over `clients` connections and return what it took."""
+async def load(
+    port: int, request: bytes, *, clients: int, requests: int, must_hold: bytes = b"", pace_s: float = 0.0
+) -> Result:
+    """Send `requests` requests over `clients` connections and return what it took.
+
+    `pace_s`: seconds from one request of a connection to its next; 0: each follows the last answer at once.
+    """
     loop = asyncio.get_running_loop()
     made = []
     for _ in range(clients):
-        _, client = await loop.create_connection(lambda: Client(request, must_hold), "127.0.0.1", port)
+        _, client = await loop.create_connection(
+            lambda: Client(request, must_hold, pace_s), "127.0.0.1", port
+        )
         made.append(client)
     began = time.perf_counter()
     await asyncio.gather(*(client.run(requests // clients) for client in made))

@@ -1,6 +1,6 @@
 """How fast the reports are over a large ledger: p50 and p95 of every report's JSON, through the real server.
 
-    python bench/reports.py [--store sqlite|postgres] [--rows N] [--requests N] [--data FOLDER] [--bound-ms N]
+    python bench/reports.py [--store sqlite|postgres] [--rows N] [--data FOLDER] [--bound-ms N]
 
 A year of traffic is booked into a ledger of its own (``year.py``), in a file and in a real PostgreSQL, and
 posted; for a million rows that takes some minutes, and with ``--data`` it is done once. Then a gateway serves
@@ -39,7 +39,7 @@ from served import (
 from year import YEAR_S
 
 EXPORT = "admin: explorer, a year as CSV"
-"""A file for a spreadsheet, of every figure and percentile by day and model: nobody waits for it at a page."""
+"""A file for a spreadsheet, of every figure and percentile by day and model: nobody waits for it."""
 
 
 def jobs(until: float, admin: str) -> list[Ask]:
@@ -101,7 +101,7 @@ def reports(until: float) -> list[tuple[str, str]]:
 
 def checked(gate: Gate, kept: Ledger) -> bool:
     """Say whether the figures of all time, and of the whole year by day and key, are the rows' own."""
-    year = f"/admin/usage?interval=day&group_by=key&top=8&from={kept.until - YEAR_S - 1:.0f}&to={kept.until + 1:.0f}"
+    time = f"from={kept.until - YEAR_S - 1:.0f}&to={kept.until + 1:.0f}"
     whole = asked(gate, "/v1/usage/stats")
     names = (
         "total_requests",
@@ -113,7 +113,7 @@ def checked(gate: Gate, kept: Ledger) -> bool:
     rows, read, wrote, cost, unknown, failed = kept.sums
     if [whole[name] for name in names] != [rows, read, wrote, unknown, failed]:
         return False
-    told = asked(gate, year)
+    told = asked(gate, f"/admin/usage?interval=day&group_by=key&top=8&{time}")
     parts = [told["total"], *told["groups"], *([told["other"]] if told["other"] else [])]
     own = {"requests": rows, "prompt_tokens": read, "completion_tokens": wrote, "unknown_cost": unknown}
     spent = [

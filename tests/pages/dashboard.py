@@ -168,7 +168,7 @@ PLACES: Mapping[str, str] = {
 
 
 def call(office: Office, path: str, body: Any, secret: str) -> HTTPResponse:
-    """Ask as a program does; return the answer, of which its head alone is read. Without a body it is a GET."""
+    """Ask as a program does, without a body by GET; return the answer, of which its head alone is read."""
     line = HTTPConnection("127.0.0.1", office.there.gate.port, timeout=60)
     sent = {"connection": "close", "content-type": "application/json", "authorization": f"Bearer {secret}"}
     if body is None:

@@ -15,7 +15,7 @@ The ledger's rows are the truth; these are their sums, and equal to them to the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -249,6 +249,7 @@ class Reports(Protocol):
         part: Part,
         *,
         by: Dimension | None = None,
+        among: Collection[str] | None = None,
         every: Interval | None = None,
         spread: bool = False,
     ) -> list[Cell]:
@@ -259,6 +260,7 @@ class Reports(Protocol):
         Args:
             part: Of what.
             by: What they are grouped by; None: nothing.
+            among: The names of the groups that are told; None: all. The others are not even read.
             every: Stretch by stretch of so long; None: of the whole time.
             spread: With how durations are spread.
 

@@ -267,7 +267,9 @@ class Dashboard:
         if failure.retry_after_s is not None:
             headers["retry-after"] = str(max(1, round(failure.retry_after_s)))
         template = "refused.html"
-        if session is not None:
+        if request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true":
+            template = "trouble.html"  # a part of a page, which stands there already
+        elif session is not None:
             facts = {**self._frame(Visit(self._gateway, request, session), None), **facts}
             template = "refused_inside.html"
         text = await self._renderer.render(template, facts)

@@ -12,7 +12,7 @@ combination that was seen. Durations are put together in a thread: requests do n
 from __future__ import annotations
 
 from asyncio import get_running_loop, to_thread
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -145,11 +145,13 @@ class PostgresReports:
         part: Part,
         *,
         by: Dimension | None = None,
+        among: Collection[str] | None = None,
         every: Interval | None = None,
         spread: bool = False,
     ) -> list[Cell]:
         """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
-        asked = Asked(kind_of(part, by), by, every, part.wanted)
+        named = None if by is None or among is None else [name[:LONGEST_NAME] for name in among]
+        asked = Asked(kind_of(part, by), by, every, part.wanted, named)
 
         async def act(connection: Connection) -> Found:
             found = Found([], [], [])

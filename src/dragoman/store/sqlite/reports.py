@@ -19,7 +19,7 @@ Reports have threads and connections of their own: a long one holds up no reques
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import partial
 from operator import add, itemgetter
 from types import MappingProxyType
@@ -30,6 +30,7 @@ import msgspec
 from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
 from dragoman.store.reports import (
     KINDS,
+    LONGEST_NAME,
     MEASURES,
     Call,
     Cell,
@@ -147,11 +148,12 @@ class SqliteReports:
         part: Part,
         *,
         by: Dimension | None = None,
+        among: Collection[str] | None = None,
         every: Interval | None = None,
         spread: bool = False,
     ) -> list[Cell]:
         """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
-        asked = _asked(part, by, every, spread=spread)
+        asked = _asked(part, by, every, among=among, spread=spread)
         found: list[Cell] = await self._told(partial(_cells, part=part, asked=asked))
         return found
 
@@ -216,10 +218,19 @@ def spent(connection: sqlite3.Connection, since: int, key: str | None = None) ->
 
 
 def _asked(
-    part: Part, by: Dimension | None = None, every: Interval | None = None, *, spread: bool = False
+    part: Part,
+    by: Dimension | None = None,
+    every: Interval | None = None,
+    *,
+    among: Collection[str] | None = None,
+    spread: bool = False,
 ) -> Asked:
     wanted = {str(name): value for name, value in part.wanted.items()}
     where = "".join(f" and {name} = :{name}" for name in wanted)
+    if by is not None and among is not None:
+        named = {f"among{place}": name[:LONGEST_NAME] for place, name in enumerate(among)}
+        where += f" and {by} in ({', '.join(f':{place}' for place in named)})"
+        wanted |= named
     return Asked(KINDS[kind_of(part, by)], by, every, where, wanted, spread)
 
 
