@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.house import House, answer, ask, chat, house, message, post
 
-from dragoman.server.client import AsgiOut, Message
+from dragoman.server.client import SMALL, AsgiOut, Message, taken_in
 from dragoman.simulator import Simulator
 from dragoman.simulator.script import read
 
@@ -296,5 +296,47 @@ def test_one_connection_serves_many_requests(tmp_path: Path) -> None:
                 assert (await answer(reader)).status == 200
             writer.close()
             assert [row.state for row in await gate.rows(4)] == ["settled"] * 4
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/rate", "/admin/prices", "/api/show"])
+def test_a_refusal_is_not_lost_with_the_connection(tmp_path: Path, path: str) -> None:
+    """A stranger who sends his body after the head, as many clients do, is told why he is refused."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            body = b'{"model": "m"}' + b" " * 30_000
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            try:
+                head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wrong\r\n"
+                more = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+                writer.write(f"{head}{more}".encode())
+                await writer.drain()
+                for start in range(0, len(body), 10_000):
+                    writer.write(body[start : start + 10_000])
+                    await writer.drain()
+                assert b" 401 " in await reader.readuntil(b"\r\n")
+            finally:
+                writer.close()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("declared", "pieces", "taken"),
+    [("9", 3, 3), ("", 3, 0), ("0", 1, 0), (str(SMALL), 2, 2), (str(SMALL + 1), 2, 0), ("x", 2, 0)],
+)
+def test_only_a_small_body_is_taken_in(declared: str, pieces: int, taken: int) -> None:
+    """A body that is large, or of a length nobody said, is left alone; one that ends early does no harm."""
+
+    async def play() -> None:
+        left = [{"type": "http.request", "more_body": n + 1 < pieces} for n in range(pieces)]
+
+        async def receive() -> Message:
+            return left.pop(0) if left else {"type": "http.disconnect"}
+
+        await taken_in({"content-length": declared} if declared else {}, receive)
+        assert pieces - len(left) == taken
 
     asyncio.run(play())

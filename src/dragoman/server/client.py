@@ -19,6 +19,7 @@ from asyncio import (
     wait,
 )
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -47,6 +48,9 @@ then has been used, and is taken in to be booked."""
 
 UNREAD = (Kind.TOO_LARGE, Kind.TIMEOUT, Kind.UNAUTHENTICATED, Kind.FORBIDDEN)
 """Refusals that leave some of the body unread, so that nothing can follow it on the connection."""
+
+SMALL, SMALL_S = 64 * 1024, 1.0
+"""Bytes of a body that is taken in although nobody reads it, and seconds that may take."""
 
 
 class Edge:
@@ -95,9 +99,13 @@ class Edge:
 
     async def body(self, call: Call, receive: Receive) -> bytes | None:
         """Return the body that follows the head `call`, or None if the client left while sending it."""
-        # Asked again as the exchange's first step; here so that a stranger's body is not even read.
-        await self.services.admit(call)
         headers = call.headers
+        try:
+            # Asked again as the exchange's first step; here so that a stranger's body is not even read.
+            await self.services.admit(call)
+        except Failure:
+            await taken_in(headers, receive)
+            raise
         if headers.get("content-encoding", "identity") != "identity":
             raise invalid("compressed request bodies are not accepted; send it as it is", "content-encoding")
         declared = headers.get("content-length", "")
@@ -132,6 +140,21 @@ class Edge:
             source=Source.CLIENT,
             code="request_too_large",
         )
+
+
+async def taken_in(headers: Mapping[str, str], receive: Receive) -> None:
+    """Take in a small body that nobody will read, before its sender is refused.
+
+    A connection that is closed while bytes are on their way to it is reset, and what was answered is lost.
+    """
+    declared = headers.get("content-length", "")
+    if not (declared.isdecimal() and 0 < int(declared[:9]) <= SMALL):
+        return
+    with suppress(TimeoutError):
+        async with timeout(SMALL_S):
+            message = await receive()
+            while message["type"] == "http.request" and message.get("more_body", False):
+                message = await receive()
 
 
 async def race(work: Coroutine[Any, Any, None], receive: Receive, out: AsgiOut) -> None:

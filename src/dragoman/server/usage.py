@@ -47,7 +47,7 @@ from dragoman.dialects.surfaces.asked import refuse_misspelt
 from dragoman.dialects.surfaces.told import dollars
 from dragoman.gateway import Gateway
 from dragoman.server.answers import in_json, refused
-from dragoman.server.client import UNREAD, Edge, headers_of
+from dragoman.server.client import UNREAD, Edge, headers_of, taken_in
 from dragoman.server.tables import in_csv, split
 from dragoman.sinks import Rated
 from dragoman.store import AttemptRow, ExchangeRow, Meters
@@ -137,7 +137,7 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
     async def served(request: Request) -> Response:
         try:
             sent = _call(request)
-            account = await gateway.services.admit(sent)
+            account = await _let_in(gateway, sent, request)
             # A key in the query that let its client in is no parameter of a report.
             entered = "key" in sent.query
             query = {name: value for name, value in _query(request).items() if name != "key" or not entered}
@@ -150,6 +150,15 @@ def _served(gateway: Gateway, page: Page) -> Callable[[Request], Awaitable[Respo
             return refused(failure, {**PRIVATE, **close})
 
     return served
+
+
+async def _let_in(gateway: Gateway, sent: Call, request: Request) -> Account:
+    """Return who asks; a stranger's body is taken in first, if it is small."""
+    try:
+        return await gateway.services.admit(sent)
+    except Failure:
+        await taken_in(sent.headers, request.receive)
+        raise
 
 
 def _query(request: Request) -> dict[str, str]:

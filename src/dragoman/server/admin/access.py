@@ -29,7 +29,7 @@ from dragoman.dialects import Call
 from dragoman.dialects.fields import parse
 from dragoman.gateway import Gateway
 from dragoman.server.answers import in_json, refused
-from dragoman.server.client import UNREAD, headers_of
+from dragoman.server.client import UNREAD, headers_of, taken_in
 
 T = TypeVar("T")
 
@@ -133,13 +133,23 @@ def served(gateway: Gateway, page: Page, *, may: May) -> Callable[[Request], Awa
 
     async def serve(request: Request) -> Response:
         try:
-            told = await page(Asking(gateway, await may(gateway, request), request))
+            account = await _let_in(gateway, request, may)
+            told = await page(Asking(gateway, account, request))
             return told if isinstance(told, Response) else in_json(told, headers=PRIVATE)
         except Failure as failure:
             close = {"connection": "close"} if failure.kind in UNREAD else {}
             return refused(failure, {**PRIVATE, **close})
 
     return serve
+
+
+async def _let_in(gateway: Gateway, request: Request, may: May) -> Account:
+    """Return who asks; whoever may not has his body taken in first, if it is small."""
+    try:
+        return await may(gateway, request)
+    except Failure:
+        await taken_in(headers_of(request.scope), request.receive)
+        raise
 
 
 def converted(value: Json, kind: type[T]) -> T:
