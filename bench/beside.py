@@ -8,7 +8,8 @@ and pages, without a pause. These rounds alternate, so that a shared machine's d
 read the ratios. Requests come at a steady pace, some at once. The last job asks for as much as there is:
 there latency says nothing, as the reports' share of the machine is missing, but the rate does.
 
-The gateway has a core of its own, or with ``--free`` goes where it likes.
+They are booked in a copy of the ledger. The gateway has a core of its own, or with ``--free`` goes where it
+likes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from dashboard import pages
 from line import port, process, request
@@ -35,6 +38,7 @@ from served import (
     OTHER_CORE,
     Ask,
     Gate,
+    Kind,
     gateway,
     ledger,
     measure,
@@ -64,6 +68,17 @@ JOBS = (
     Job("50-chunk streams, 20 a second", True, 4, 0.2, 0.5),
     Job("unary, as many as 16 clients can", False, 16, 0.0, 2.0),
 )
+
+
+@contextmanager
+def copied(kind: Kind, data: Path | None) -> Iterator[Path]:
+    """Yield a folder with a copy of the ledger that is kept in another; an empty one where none is."""
+    with TemporaryDirectory(prefix="dragoman-beside-") as temporary:
+        folder = Path(temporary, kind)
+        Path(temporary).chmod(0o755)  # PostgreSQL runs as somebody else
+        if data is not None and (data / kind).exists():
+            subprocess.run(["/bin/cp", "--archive", str(data / kind), str(folder)], check=True)
+        yield folder
 
 
 @contextmanager
@@ -153,11 +168,11 @@ def main() -> int:
     options = parser.parse_args()
     cores = {GATEWAY_CORE, OTHER_CORE}
     os.sched_setaffinity(0, cores if options.free else {OTHER_CORE})
-    folder = options.data / options.store if options.data else None
     simulate = ["simulate", "--port", "0", "--tokens", str(TOKENS), "--frames-per-write", "1", "--no-bodies"]
     found: dict[str, dict[int, list[Result]]] = {job.name: {n: [] for n in BESIDE} for job in JOBS}
     with (
         process(simulate, OTHER_CORE, {}, "http://") as simulator,
+        copied(options.store, options.data) as folder,
         ledger(options.store, folder, options.rows) as kept,
     ):
         url = f"http://127.0.0.1:{port(simulator)}"
@@ -193,11 +208,9 @@ def table(found: dict[str, dict[int, list[Result]]]) -> str:
     return "\n".join(lines)
 
 
-def figures(
-    found: dict[str, dict[int, list[Result]]],
-) -> dict[str, dict[int, dict[str, float | list[float]]]]:
+def figures(found: dict[str, dict[int, list[Result]]]) -> dict[str, dict[int, dict[str, Any]]]:
     """Return rate, p50 and p99 of all rounds together, and the p99 of each."""
-    told = {}
+    told: dict[str, dict[int, dict[str, Any]]] = {}
     for name, rows in found.items():
         told[name] = {}
         for clients, results in rows.items():

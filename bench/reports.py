@@ -101,7 +101,7 @@ def reports(until: float) -> list[tuple[str, str]]:
 
 def checked(gate: Gate, kept: Ledger) -> bool:
     """Say whether the figures of all time, and of the whole year by day and key, are the rows' own."""
-    time = f"from={kept.until - YEAR_S - 1:.0f}&to={kept.until + 1:.0f}"
+    time = f"from={int(kept.since)}&to={kept.until + 1:.0f}"
     whole = asked(gate, "/v1/usage/stats")
     names = (
         "total_requests",

@@ -54,7 +54,8 @@ class Ledger(NamedTuple):
         kind: Where it is.
         folder: The gateway's data folder.
         url: PostgreSQL's; "": it is a file of the folder.
-        until: When its last exchange began, in Unix seconds.
+        since: When its first exchange began, in Unix seconds.
+        until: When its last one did.
         size: Bytes it takes.
         sums: What its rows add up to: exchanges, tokens in and out, micro-dollars, of unknown cost, failed.
     """
@@ -62,6 +63,7 @@ class Ledger(NamedTuple):
     kind: Kind
     folder: Path
     url: str
+    since: float
     until: float
     size: int
     sums: tuple[int, ...]
@@ -122,23 +124,26 @@ def _postgres(folder: Path) -> Iterator[str]:
 
 async def _seen(kind: Kind, folder: Path, url: str) -> Ledger:
     """Return what a ledger's rows add up to, and let the next gateway tell an admin key, told once."""
-    last, forget = "select max(opened_at) from exchange", "delete from setting where name like 'admin_key.%'"
+    ends = "select min(opened_at), max(opened_at) from exchange"
+    forget = "delete from setting where name like 'admin_key.%'"
     if not url:
         with closing(sqlite3.connect(folder / FILE)) as file:
-            until, sums = file.execute(last).fetchone()[0], file.execute(SUMS).fetchone()
+            since, until = file.execute(ends).fetchone()
+            sums = file.execute(SUMS).fetchone()
             file.execute(forget)
             file.commit()
-        return Ledger(kind, folder, url, until, (folder / FILE).stat().st_size, tuple(sums))
+        return Ledger(kind, folder, url, since, until, (folder / FILE).stat().st_size, tuple(sums))
     connection = await connect(StoreSpec(url=url), patience_s=PATIENCE_S)
     try:
-        until, sums = await connection.value(last), await connection.first(SUMS)
+        since, until = await connection.first(ends)
+        sums = await connection.first(SUMS)
         size = await connection.value("select pg_database_size(current_database())")
         async with connection.writing():
             await connection.execute(forget)
         await connection.execute("analyze")  # as autovacuum will have done
     finally:
         await connection.close(PATIENCE_S)
-    return Ledger(kind, folder, url, until, size, tuple(int(value) for value in sums))
+    return Ledger(kind, folder, url, since, until, size, tuple(int(value) for value in sums))
 
 
 @contextmanager

@@ -114,16 +114,34 @@ def test_an_export_may_come_from_stdin(
 
 
 def test_the_wrong_provider_has_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Everything is only theirs."""
+    """Everything is only theirs, and the name is doubted."""
     book(tmp_path)
     assert main(["reconcile", USAGE, "--provider", "openai-eu"], OFF) == 1
-    assert capsys.readouterr().out.count("only theirs") == 2
+    told = capsys.readouterr()
+    assert told.out.count("only theirs") == 2
+    assert "the ledger has nothing of 'openai-eu' in this time" in told.err
+    assert main(["reconcile", USAGE, "--provider", "openai"], OFF) == 0
+    assert "nothing of" not in capsys.readouterr().err
+
+
+def test_a_long_name_is_cut_in_the_table_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model's name takes 40 columns at most; CSV has it whole."""
+    name = "m" * 150
+    rows = f"start_time,model,input_tokens,num_model_requests\n1772323200,{name},1,1\n"
+    (tmp_path / "long.csv").write_text(rows)
+    words = ["reconcile", str(tmp_path / "long.csv"), "--provider", "openai"]
+    assert main(words, OFF) == 1
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 150
+    assert main([*words, "--csv"], OFF) == 1
+    assert name in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["none.csv"], 1, "none.csv: No such file"),
+        (["none.csv"], 2, "none.csv: No such file"),
+        (["."], 2, ".: Is a directory"),
+        ([USAGE, "--provider", ""], 2, "--provider is empty"),
         ([USAGE, "--tolerance", "much"], 2, "tolerance must be a percentage"),
         (["broken.csv"], 2, "broken.csv:2, column input_tokens: 'x' is no number"),
     ],
@@ -131,8 +149,8 @@ def test_the_wrong_provider_has_nothing(tmp_path: Path, capsys: pytest.CaptureFi
 def test_faults_are_one_line(
     words: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that is not there, a tolerance that is none, a cell that is no number."""
+    """No file, no provider, a tolerance that is none, a cell that is no number: none of them is a drift."""
     broken = "start_time,input_tokens,num_model_requests\n1772323200,x,1\n"
     (tmp_path / "broken.csv").write_text(broken)
-    assert main(["reconcile", *words, "--provider", "openai"], OFF) == code
+    assert main(["reconcile", "--provider", "openai", *words], OFF) == code
     assert said in capsys.readouterr().err

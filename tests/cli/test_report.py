@@ -62,5 +62,7 @@ def test_faults_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A time that is none is the command line's fault; a folder that is not there is the disk's."""
     assert main(["report", "--from", "soon"], OFF) == 2
     assert "from must be" in capsys.readouterr().err
+    assert main(["report", "--period", "day", "--from", "2024-10-01"], OFF) == 2
+    assert "both say when it begins" in capsys.readouterr().err
     assert main(["report", "--out", "none/week.html"], OFF) == 1
     assert "No such file" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from dragoman.cli.terminal import masked, note, paint, say, table
+from dragoman.cli.terminal import masked, note, paint, say, shows, table
 
 
 class Screen(io.StringIO):
@@ -53,3 +53,10 @@ def test_a_table_lines_up() -> None:
 def test_a_cell_is_no_command_to_the_terminal() -> None:
     """What ends a line or moves the cursor is a question mark."""
     assert table(["a"], [["\x1b[31mred\nnew"]]) == "a\n?[31mred?new"
+
+
+def test_what_a_terminal_has_letters_for() -> None:
+    """An encoding without block characters shows none; where no encoding is said it is UTF-8."""
+    assert shows("▁█", io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    assert not shows("▁█", io.TextIOWrapper(io.BytesIO(), "latin-1"))
+    assert shows("▁█", io.StringIO())

@@ -176,8 +176,20 @@ def test_names_are_cut_where_they_do_not_fit(capsys: pytest.CaptureFixture[str])
     booked([exchange("a", AT, answered_model="a-very-long-name/" + "x" * 90 + "/of-a-model\033[2J")])
     lines, _ = told(capsys)
     assert max(map(len, lines)) <= 80
-    assert lines[1].startswith("a-very-lo…")
+    assert lines[1].startswith("a-very-lo~")
     assert "\033" not in lines[1]
+
+
+@pytest.mark.parametrize("by", ["model", "day"])
+def test_a_terminal_without_blocks_gets_none(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Where the encoding has no block characters there is nothing drawn, rather than their numbers."""
+    booked([exchange("a", AT), exchange("b", AT - 86400, answered_model="a-very-long-name/" + "x" * 90)])
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "ascii", errors="backslashreplace"))
+    assert main(["usage", "--by", by], ENVIRON) == 0
+    sys.stdout.flush()
+    assert written.getvalue().startswith(by.upper().encode())
+    assert b"\\" not in written.getvalue()
 
 
 def test_columns_are_as_wide_as_they_need() -> None:
@@ -188,7 +200,7 @@ def test_columns_are_as_wide_as_they_need() -> None:
         "long-name  1,000       $1  ▁█",
         "b              2  unknown  ██",
     ]
-    assert (cut("long-name", 9), cut("long-name", 5), cut("ab", 1)) == ("long-name", "lo…me", "…")
+    assert (cut("long-name", 9), cut("long-name", 5), cut("ab", 1)) == ("long-name", "lo~me", "~")
 
 
 @pytest.mark.parametrize(

@@ -167,14 +167,14 @@ PLACES: Mapping[str, str] = {
 """Every page by its name, filled by the month; one request's page is besides."""
 
 
-def call(office: Office, path: str, body: Any, secret: str) -> HTTPResponse:
+def call(office: Office, path: str, body: Any, secret: str, *, method: str = "POST") -> HTTPResponse:
     """Ask as a program does, without a body by GET; return the answer, of which its head alone is read."""
     line = HTTPConnection("127.0.0.1", office.there.gate.port, timeout=60)
     sent = {"connection": "close", "content-type": "application/json", "authorization": f"Bearer {secret}"}
     if body is None:
         line.request("GET", path, headers=sent)
     else:
-        line.request("POST", path, json.dumps(body), sent)
+        line.request(method, path, json.dumps(body), sent)
     return line.getresponse()
 
 

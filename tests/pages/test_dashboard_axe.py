@@ -25,7 +25,9 @@ SEEN = ("color-contrast", "target-size", "scrollable-region-focusable", "link-in
 Scheme = Literal["light", "dark"]
 
 RUN = """async ([options]) => (await axe.run(document, options)).violations.map((one) => [
-  `${one.id}: ${one.help}`, ...one.nodes.map((node) => `${node.target} ${node.failureSummary}`)].join("\\n  "))"""
+  `${one.id}: ${one.help}`,
+  ...one.nodes.map((node) => `${node.target} ${node.failureSummary}`),
+].join("\\n  "))"""
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.store.cover import BLOCK, DAY, HOUR
-from dragoman.store.posting import MOST_LOSSES, NOWHERE, Called, Entry, Names, Slot, bounded, posted
+from dragoman.store.posting import (
+    MOST_LOSSES,
+    MOST_TOGETHER,
+    NOWHERE,
+    Called,
+    Entry,
+    Names,
+    Slot,
+    bounded,
+    posted,
+)
 from dragoman.store.reports import DIMENSIONS, MEASURES, MOST, Sums
-from dragoman.store.spread import bucket
+from dragoman.store.spread import bucket, unpacked
 
 AT = 1_795_003_700
 NAMES: Names = ("anna", "red", "", "m", "p", "", "settled", "", "gemini")
@@ -40,8 +51,8 @@ def test_an_entry_is_part_of_every_kind_and_span() -> None:
     }
     for post in found.values():
         assert Sums(*post.measures) == ONE
-        assert post.latency == {bucket(5000): 1}
-        assert post.first_event == {bucket(2000): 1}
+        assert unpacked(post.latency) == {bucket(5000): 1}
+        assert unpacked(post.first_event) == {bucket(2000): 1}
 
 
 def test_entries_of_one_sum_are_added_up() -> None:
@@ -73,8 +84,8 @@ def test_what_is_taken_off_leaves_nothing(some: list[Entry]) -> None:
     """Entries and their opposites come to zero in every sum, spreads and losses included."""
     for post in posted([*some, *map(off, some)]).values():
         assert set(post.measures) == {0}
-        assert not any(post.latency.values())
-        assert not any(post.first_event.values())
+        assert not any(unpacked(post.latency).values())
+        assert not any(unpacked(post.first_event).values())
 
 
 @given(some=st.lists(entries, max_size=12), cut=st.integers(0, 12))
@@ -84,7 +95,28 @@ def test_it_does_not_matter_what_is_posted_together(some: list[Entry], cut: int)
     assert whole.keys() == first.keys() | then.keys()
     for slot, post in whole.items():
         parts = [of[slot].measures for of in (first, then) if slot in of]
-        assert post.measures == [sum(measures) for measures in zip(*parts, strict=True)]
+        assert post.measures == tuple(sum(measures) for measures in zip(*parts, strict=True))
+
+
+@given(
+    some=st.lists(st.tuples(*[st.integers(-MOST, MOST) | st.integers(-3, 3)] * len(MEASURES)), max_size=20)
+)
+def test_every_measure_adds_up_by_itself(some: list[tuple[int, ...]]) -> None:
+    """Whatever stands beside it, on either side of zero and up to the most that counts."""
+    found = posted([Entry(AT, NAMES, measures) for measures in some])
+    for post in found.values():
+        assert post.measures == tuple(map(sum, zip(*some, strict=True)))
+        assert post.within(max(map(abs, post.measures)))
+        assert not post.within(max(map(abs, post.measures)) - 1)
+
+
+def test_no_more_are_added_up_than_a_measure_has_room_for() -> None:
+    """So many of the most that counts are told exactly; more are refused."""
+    largest = Entry(AT, NAMES, (MOST,) * len(MEASURES))
+    post = posted([largest] * MOST_TOGETHER)[Slot("all", HOUR, AT // HOUR * HOUR, NOWHERE)]
+    assert set(post.measures) == {MOST_TOGETHER * MOST}
+    with pytest.raises(ValueError, match="too many"):
+        posted([largest] * (MOST_TOGETHER + 1))
 
 
 def test_how_long_several_took_at_once_is_no_duration() -> None:
@@ -92,8 +124,8 @@ def test_how_long_several_took_at_once_is_no_duration() -> None:
     several = msgspec.structs.replace(ONE, requests=3, latency_us=9000, latencies=3)
     post = posted([entry(sums=several)])[Slot("all", HOUR, AT // HOUR * HOUR, NOWHERE)]
     assert Sums(*post.measures).latency_us == 9000
-    assert post.latency == {}
-    assert post.first_event == {bucket(2000): 1}
+    assert unpacked(post.latency) == {}
+    assert unpacked(post.first_event) == {bucket(2000): 1}
 
 
 def test_what_was_lost_counts_once_for_an_exchange() -> None:
@@ -120,9 +152,9 @@ def test_a_call_is_a_sum_of_its_own_kind() -> None:
     post = found[Slot("attempt", DAY, AT // DAY * DAY, names)]
     sums = Sums(*post.measures)
     assert sums == Sums(requests=1, first_event_us=3000, first_events=1)
-    assert post.first_event == {bucket(3000): 1}
+    assert unpacked(post.first_event) == {bucket(3000): 1}
     failed = found[Slot("attempt", DAY, AT // DAY * DAY, ("", "", "", "m", "p", "", "failed", "timeout", ""))]
-    assert failed.first_event == {}
+    assert unpacked(failed.first_event) == {}
 
 
 def test_a_sum_stays_within_its_column() -> None:

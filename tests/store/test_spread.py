@@ -9,19 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.store.spread import (
-    MANY,
+    LONG,
     MOST,
     added,
     bucket,
+    folded,
     middle_ms,
     packed,
+    pair,
     percentile_ms,
-    raised,
+    together,
     unpacked,
 )
 
-few = st.dictionaries(st.integers(0, MOST), st.integers(-(10**12), 10**12).filter(bool), max_size=MANY + 10)
-many = st.dictionaries(st.integers(90, 190), st.integers(-3, 9).filter(bool), min_size=MANY, max_size=90)
+few = st.dictionaries(st.integers(0, MOST), st.integers(-(10**8), 10**8).filter(bool), max_size=9)
+many = st.dictionaries(st.integers(90, 190), st.integers(-3, 9).filter(bool), min_size=50, max_size=90)
 counts = few | many
 
 
@@ -79,26 +81,41 @@ def test_bytes_are_the_spread(spread: dict[int, int]) -> None:
     data = packed(spread)
     assert unpacked(data) == spread
     assert packed({**spread, MOST + 1: 0}) == data
+    assert folded(data) == data
 
 
 @given(spread=counts, more=counts)
-def test_bytes_can_be_added_to(spread: dict[int, int], more: dict[int, int]) -> None:
-    """Whichever way they are written, and whatever is added, it is the sum."""
-    assert unpacked(raised(packed(spread), more)) == added(spread, more)
-    one = dict([next(iter(more.items()), (100, 1))])
-    assert unpacked(raised(packed(spread), one)) == added(spread, one)
-    assert raised(packed(spread), {}) == packed(spread)
+def test_bytes_are_added_by_writing_one_behind_the_other(
+    spread: dict[int, int], more: dict[int, int]
+) -> None:
+    """And folded they are the sum's own, whatever was added or taken off again."""
+    both = packed(spread) + packed(more)
+    assert unpacked(both) == added(spread, more)
+    assert folded(both) == packed(added(spread, more))
+    assert folded(both + both) == packed(added(spread, more, spread, more))
 
 
-def test_the_bytes_of_a_quiet_hour_are_few() -> None:
-    """Two for each bucket that has any, as long as its count is small."""
-    assert packed({}) == b""
-    assert packed({90: 3, 93: -1}) == bytes((90, 6, 3, 1))
-    assert packed({300: 64}) == bytes((0xAC, 0x02, 0x80, 0x01))
+durations = st.tuples(st.integers(0, 10**10) | st.just(5000), st.sampled_from((1, 1, -1)))
 
 
-@pytest.mark.parametrize("data", [b"\x01", b"\x01\x02\x03", b"\x01\x80", b"\x80", b"\0\0", b"\0\0\1\0\3"])
+@given(some=st.lists(durations, max_size=300))
+def test_durations_together_are_their_spread(some: list[tuple[int, int]]) -> None:
+    """However many there are, and however many of them are the same."""
+    expected = added(*({bucket(us): times} for us, times in some))
+    found = unpacked(together([pair(us, times) for us, times in some]))
+    assert {place: count for place, count in found.items() if count} == expected
+
+
+def test_the_bytes_of_a_spread_are_few() -> None:
+    """Four for each bucket that has any, and for all buckets together what is folded at the latest."""
+    assert packed({}) == together([]) == b""
+    assert packed({90: 3, 93: -1}) == bytes((3, 0, 64, 45, 255, 255, 191, 46))
+    assert len(packed(dict.fromkeys(range(MOST + 1), 4_000_000))) == LONG
+    assert len(together([pair(5000, 1)] * 1000)) == 4
+
+
+@pytest.mark.parametrize("data", [b"\x01", b"\x01\x02\x03", b"\x80" * 5])
 def test_what_is_no_spread_is_refused(data: bytes) -> None:
-    """Bytes that end within a pair, or within a number."""
+    """Bytes that end within a number."""
     with pytest.raises(ValueError, match="ends within"):
         unpacked(data)

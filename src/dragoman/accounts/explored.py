@@ -10,7 +10,7 @@ prints is this and nothing else.
 from __future__ import annotations
 
 from asyncio import to_thread
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -41,7 +41,7 @@ from dragoman.accounts.reports import (
 from dragoman.accounts.stretches import LENGTHS, stretches
 from dragoman.core.failure import invalid
 from dragoman.store.cover import HOUR
-from dragoman.store.reports import Cell, Interval, Part, Reports, Sums
+from dragoman.store.reports import Cell, Dimension, Interval, Part, Reports, Sums
 
 __all__ = [
     "Explored",
@@ -54,6 +54,9 @@ __all__ = [
     "failed_by",
     "losses",
 ]
+
+FAILED = ("failed", "interrupted")
+"""How those end that sums call failed."""
 
 LOSSES, MOST_LOSSES = 100, 1000
 """Different losses that are told, and how many may be asked for."""
@@ -155,7 +158,7 @@ async def explored(reports: Reports, asked: Asked, *, fine: bool = False) -> Exp
     if asked.by == "failure" and not found.others:
         found = found._replace(failures=found.wholes)
     else:
-        found = found._replace(failures=await reports.cells(asked.part, by="failure"))
+        found = found._replace(failures=await _failures(reports, asked.part))
     if (part := _earlier(asked)) is not None:
         found = found._replace(before=await reports.cells(part, by=asked.by))
         if asked.interval is not None:
@@ -197,34 +200,39 @@ def put_together(asked: Asked, found: Gathered, *, since: float | None, told: bo
 async def _gathered(reports: Reports, asked: Asked, *, told: bool) -> Gathered:
     """Return the cells of a report; `told`: with how durations are spread in each.
 
-    Of many groups only the top ones are looked at, one by one. The rest is what these leave of the total,
-    which is read last, so that what ends meanwhile is the rest's.
+    Of many groups only the top ones are looked at. The rest is what these leave of the total, which is read
+    last, so that what ends meanwhile is the rest's. Where the total too would have to be read from sums of
+    several dimensions, nothing would be won.
     """
     part, by = asked.part, asked.by
     # A spread for each stretch of each group is a lot to read, and nobody looks at it.
     ways = [(asked.interval, told)] if told else [(asked.interval, False), (None, True)]
-    if by is not None and asked.top is not None and not part.wanted:
+
+    async def cells(by: Dimension | None, among: Collection[str] | None = None) -> list[list[Cell]]:
+        return [
+            await reports.cells(part, by=by, among=among, every=every, spread=spread)
+            for every, spread in ways
+        ]
+
+    if by is not None and asked.top is not None and len(part.wanted) <= 1:
         groups = await reports.cells(part, by=by)
-        if len(groups) > asked.top:
-            names = [one.name for one in ranked(groups, asked.order, asked.top)]
-            named = [await _named(reports, asked, names, way) for way in ways]
-            totals = [await reports.cells(part, every=every, spread=spread) for every, spread in ways]
+        # To look up nearly all of them, one by one, costs more than to read all.
+        if len(groups) > (2 * asked.top if part.wanted else asked.top):
+            names = [one.name or "" for one in ranked(groups, asked.order, asked.top)]
+            named, totals = await cells(by, names), await cells(None)
             others = frozenset(one.name for one in groups) - {*names}
             return Gathered(named[0], named[-1], totals[0], totals[-1], others)
-    found = [await reports.cells(part, by=by, every=every, spread=spread) for every, spread in ways]
+    found = await cells(by)
     return Gathered(found[0], found[-1])
 
 
-async def _named(
-    reports: Reports, asked: Asked, names: Iterable[str | None], way: tuple[Interval | None, bool]
-) -> list[Cell]:
-    """Return the cells of some groups, stretch by stretch, with or without how durations are spread."""
-    every, spread = way
+async def _failures(reports: Reports, part: Part) -> list[Cell]:
+    """Return what failed, by kind of failure; where that is one of several conditions, of those alone."""
+    if not part.wanted or part.state is not None:
+        return await reports.cells(part, by="failure")
     found: list[Cell] = []
-    for name in names:
-        own = msgspec.structs.replace(asked.part, **{str(asked.by): name})
-        cells = await reports.cells(own, every=every, spread=spread)
-        found += [msgspec.structs.replace(cell, name=name) for cell in cells]
+    for state in FAILED:
+        found += await reports.cells(msgspec.structs.replace(part, state=state), by="failure")
     return found
 
 

@@ -28,6 +28,7 @@ from dragoman.accounts.reconcile import (
 from dragoman.accounts.reconcile.exports import MEASURES, Export, Measure
 from dragoman.accounts.reconcile.told import WORDS, day, in_csv, in_json
 from dragoman.cli.accounts import at_work
+from dragoman.cli.columns import fit
 from dragoman.cli.terminal import Trouble, note, say, table
 from dragoman.core.failure import Failure
 from dragoman.store import Store
@@ -42,6 +43,10 @@ HEADS: Mapping[Measure, str] = MappingProxyType(
         "cost": "COST",
     }
 )
+
+
+LONGEST = 40
+"""Columns of a model's name; CSV and JSON have all of it."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -67,12 +72,16 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Compare; return 1 if anything is beyond the tolerance."""
+    """Compare; return 1 if anything is beyond the tolerance, which a file that cannot be read is not."""
+    if not arguments.provider:
+        raise Trouble("--provider is empty: say whose export it is, by its name in the ledger", code=2)
     try:
         tolerance = read_tolerance(arguments.tolerance)
         export = read(arguments.files)
     except Failure as failure:
         raise Trouble(failure.message, code=2) from failure
+    except OSError as error:
+        raise Trouble(f"{error.filename}: {error.strerror}", code=2) from error
 
     async def act(store: Store, _: object) -> Reconciled:
         return await reconciled(store.bills, export, provider=arguments.provider, tolerance=tolerance)
@@ -125,7 +134,12 @@ def tell(found: Reconciled, rows: Sequence[Row]) -> None:
 def cells(row: Row, measures: Sequence[Measure]) -> list[str]:
     """Return a row of the table: figures as ``theirs -> ours (percent)``."""
     figures = [figure(name, row.figures.get(name)) for name in measures]
-    return [day(row.day), row.model or "(all)", WORDS[row.verdict], *figures]
+    return [
+        day(row.day),
+        fit(row.model, min(LONGEST, len(row.model))) or "(all)",
+        WORDS[row.verdict],
+        *figures,
+    ]
 
 
 def figure(name: Measure, one: Drift | None) -> str:

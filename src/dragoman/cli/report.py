@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from dragoman.accounts.letter import PERIODS, Letter, letter, time_of
 from dragoman.cli.accounts import at_work, now
-from dragoman.cli.terminal import note
+from dragoman.cli.terminal import Trouble, note
 from dragoman.server.dashboard import words
 from dragoman.server.letter import in_csv, in_html, in_mail, in_text, title_of
 from dragoman.store import Store
@@ -37,7 +37,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--period",
         choices=tuple(PERIODS),
-        default="week",
         help="of the last day, 7 or 30 days that are over, UTC (default: week)",
     )
     parser.add_argument("--from", dest="begin", metavar="TIME", help="of the time since a date or instant")
@@ -53,12 +52,15 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Write the report; return the exit code."""
+    if arguments.period and arguments.begin is not None:
+        raise Trouble("--period and --from both say when it begins: give one of them", code=2)
     given: dict[str, str | None] = {name: getattr(arguments, name) for name in FILTERS}
     filters = {name: value for name, value in given.items() if value is not None}
 
     async def act(store: Store, _: object) -> Letter:
         at = now()
-        since, until = time_of(arguments.period, arguments.begin, arguments.end, now=at)
+        period = arguments.period or "week"
+        since, until = time_of(period, arguments.begin, arguments.end, now=at)
         return await letter(store, since, until, filters=filters, now=at)
 
     found = at_work(arguments, environ, act)

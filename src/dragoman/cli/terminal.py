@@ -43,6 +43,15 @@ def paint(text: str, style: Style, stream: TextIO) -> str:
     return f"\033[{_CODES[style]}m{text}\033[0m"
 
 
+def shows(letters: str, stream: TextIO) -> bool:
+    """Say whether a stream can write these letters: a terminal that is not UTF-8 may have none of them."""
+    try:
+        letters.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def masked(secret: str) -> str:
     """Return a secret as it may be shown: its last four characters, or none of a short one's."""
     return f"...{secret[-4:]}" if len(secret) >= 16 else "..."

@@ -30,8 +30,8 @@ from dragoman.accounts.reports import (
 )
 from dragoman.accounts.stretches import LENGTHS
 from dragoman.cli.accounts import at_work, now
-from dragoman.cli.terminal import note, paint, say
-from dragoman.server.charts import sparkline
+from dragoman.cli.terminal import note, paint, say, shows
+from dragoman.server.charts import BLOCKS, sparkline
 from dragoman.store import Store
 from dragoman.store.cover import DAY
 from dragoman.store.reports import DIMENSIONS, Spread, Sums
@@ -117,6 +117,9 @@ def _print(found: Explored) -> None:
         groups = [*found.groups, *([found.other] if found.other else [])]
         lines = [(_name(found, group), _cells(group), _spark(group)) for group in groups]
     lines.append(("total", _cells(found.total), _spark(found.total) if found.asked.by else ""))
+    drawn = shows(BLOCKS, sys.stdout)
+    if not drawn:
+        lines = [(name, cells, "") for name, cells, _ in lines]
     head = (found.asked.grouped or "").upper()
     head_, *told = laid_out([(head, HEAD, ""), *lines], get_terminal_size((WIDTH, 24)).columns)
     say(paint(head_, "bold", sys.stdout))
@@ -124,7 +127,7 @@ def _print(found: Explored) -> None:
         say(line)
     say(paint(told[-1], "bold", sys.stdout))
     asked = found.asked
-    grain = f", drawn by {asked.interval}" if asked.by and asked.interval else ""
+    grain = f", drawn by {asked.interval}" if drawn and asked.by and asked.interval else ""
     note(f"asked {_time(found)}{grain}; P50 and P95: time to the first token")
     unknown = found.total.sums.unknown_cost
     if unknown:
@@ -152,7 +155,7 @@ def cut(name: str, most: int) -> str:
     if len(name) <= most:
         return name
     head = (most - 1) // 2
-    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
+    return f"{name[:head]}~{name[len(name) - (most - 1 - head) :]}"
 
 
 def amount(sums: Sums) -> str:

@@ -28,6 +28,7 @@ from dragoman.core.failure import Failure
 from dragoman.gateway import Gateway
 from dragoman.server.app import App
 from dragoman.server.guard import guarded
+from dragoman.store.aside import aside
 
 WORKER_FD = "DRAGOMAN_WORKER_FD"
 """Set by the parent: the number of the listening socket a worker inherits."""
@@ -37,6 +38,13 @@ WORKER_PARENT = "DRAGOMAN_WORKER_PARENT"
 
 RESTART_PAUSE_S = 1.0
 """A worker that died is started again after so long, so that a broken one does not spin."""
+
+THREADS = 6
+"""Threads for what may wait and would hold up the loop: reports put together, files written."""
+
+SWITCH_S = 0.0005
+"""Seconds after which a thread lets others run that wait for the interpreter: a report's loops must not keep
+a request waiting at each of its steps. Python's own 5 ms are for programs that nobody waits for."""
 
 log = logging.getLogger("dragoman")
 
@@ -78,13 +86,21 @@ def _bind(config: Config) -> socket.socket | None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; tells the gateway that it drains as soon as it is told to stop."""
+    """uvicorn's server; tells the gateway that it drains as soon as it is told to stop.
+
+    No request is served in a thread of the loop's own pool: those give way to requests.
+    """
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway, parent: int | None) -> None:
         """Serve `gateway`; stop when `parent`, the supervisor's process id, is gone."""
         super().__init__(config)
         self._gateway = gateway
         self._parent = parent
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, with threads that give way."""
+        asyncio.get_running_loop().set_default_executor(aside(THREADS, "aside"))
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Look, ten times a second, whether to stop; nobody would restart or reload an orphan."""
@@ -110,6 +126,7 @@ class _Server(uvicorn.Server):
 
 def _serve_one(config: Config, environ: Mapping[str, str], listening: socket.socket, *, first: bool) -> int:
     """Serve one gateway in this process."""
+    sys.setswitchinterval(SWITCH_S)
     gateway = Gateway(
         config,
         load=lambda: load(environ, Path.cwd()),

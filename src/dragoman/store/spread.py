@@ -7,31 +7,36 @@ within 2.2 % of the row's own, and counts of several hours add up exactly.
     bucket 0     up to 1 ms
     bucket n     up to 2^(n/16) ms, and longer than the bucket before
 
-A spread is written as pairs of varints (bucket's distance from the one before, count), so that the few
-buckets of a quiet hour take a few bytes. One of many buckets, which is added to all the time, is written as
-the first bucket and a number of eight bytes for each from there on: to add to it takes no reading of every
-pair. Counts may be negative: what was counted is taken off again.
+A spread is written as numbers of four bytes, each a bucket and a count, in any order. One bucket may be there
+several times: its counts add up. So two spreads are added by writing one behind the other, which a database
+does by itself, and :func:`folded` once they have become long. Counts may be negative: what was counted is
+taken off again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from operator import sub
-from struct import pack, unpack_from
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from struct import pack, unpack
 
 MOST = 400
 """The last bucket: some nine hours, and all that took longer."""
 
-ONE_BYTE = 0x7F
-"""The largest number that is one byte."""
+LONG = 4 * (MOST + 1)
+"""Bytes above which a spread that was added to is folded: all buckets take as many, each once."""
 
-MANY = 48
-"""Buckets from which on a spread is written as a row of numbers."""
+FEW = 8
+"""Durations that are not worth folding."""
 
-ROW = b"\0\0"
-"""What such a row begins with: as a pair it would be a count of nothing, which is never written."""
+_BITS = 23
+"""Of a number, those that are the count; the others are the bucket."""
+
+_NONE = 1 << _BITS - 1
+"""What a count of nothing is written as."""
+
+_COUNT = (1 << _BITS) - 1
+_PLACES = 1 << 32 - _BITS
 
 Counts = Mapping[int, int]
 """How many durations each bucket holds; a bucket without any is not there."""
@@ -84,25 +89,25 @@ def added(*spreads: Counts) -> dict[int, int]:
     return {place: count for place, count in found.items() if count}
 
 
+def pair(us: int, times: int) -> int:
+    """Return the number that says: so many microseconds, and once (1), or taken off once (-1)."""
+    return bucket(us) << _BITS | _NONE + times
+
+
+def together(pairs: Sequence[int]) -> bytes:
+    """Return the spread of some thousand durations at most, which are one :func:`pair` each."""
+    if len(pairs) > FEW:
+        counted = Counter(pairs).items()
+        pairs = [number + (times - 1) * ((number & _COUNT) - _NONE) for number, times in counted]
+    return pack(f"<{len(pairs)}I", *pairs) if pairs else b""
+
+
 def packed(counts: Counts) -> bytes:
-    """Return a spread as bytes; none at all is b""."""
-    places = sorted(counts)
-    numbers = [counts[place] for place in places]
-    if 0 in numbers:
-        return packed({place: count for place, count in counts.items() if count})
-    if len(places) >= MANY:
-        return _row(places[0], [counts.get(place, 0) for place in range(places[0], places[-1] + 1)])
-    steps = list(map(sub, places, (0, *places)))
-    signed = [number << 1 if number > 0 else ~(number << 1) for number in numbers]
-    out = bytearray(2 * len(places))
-    if max(steps, default=0) <= ONE_BYTE >= max(signed, default=0):  # nearly always, and these are many
-        out[::2], out[1::2] = bytes(steps), bytes(signed)
-        return bytes(out)
-    out.clear()
-    for step, number in zip(steps, signed, strict=True):
-        _put(out, step)
-        _put(out, number)
-    return bytes(out)
+    """Return a spread as bytes, each bucket once; none at all is b""."""
+    pairs = [place << _BITS | count + _NONE for place, count in sorted(counts.items()) if count]
+    if counts and not -_NONE <= min(counts.values()) <= max(counts.values()) < _NONE:
+        pairs = list(_pairs(counts))
+    return pack(f"<{len(pairs)}I", *pairs)
 
 
 def unpacked(data: bytes) -> dict[int, int]:
@@ -111,61 +116,32 @@ def unpacked(data: bytes) -> dict[int, int]:
     Raises:
         ValueError: They are none.
     """
-    if data.startswith(ROW):
-        first, numbers = _of_row(data)
-        return {place: count for place, count in enumerate(numbers, first) if count}
-    pairs: Sequence[int] = data if data.isascii() else _numbers(data)
-    if len(pairs) % 2:
-        raise ValueError("a spread ends within a pair")
-    counts = [(count >> 1) ^ -(count & 1) for count in pairs[1::2]]
-    return dict(zip(accumulate(pairs[::2]), counts, strict=True))
-
-
-def raised(data: bytes, more: Counts) -> bytes:
-    """Return the spread that bytes are with more added to it, as bytes."""
-    if not more:
-        return data
-    if data.startswith(ROW):
-        first, numbers = _of_row(data)
-        if first <= min(more) and max(more) < first + len(numbers):
-            for place, count in more.items():
-                numbers[place - first] += count
-            return _row(first, numbers)
-    counts = unpacked(data)
-    for place, count in more.items():
-        counts[place] = counts.get(place, 0) + count
-    return packed(counts)
-
-
-def _row(first: int, numbers: Sequence[int]) -> bytes:
-    return ROW + pack(f"<h{len(numbers)}q", first, *numbers)
-
-
-def _of_row(data: bytes) -> tuple[int, list[int]]:
-    long, rest = divmod(len(data) - len(ROW) - 2, 8)
-    if rest or long < 0:
+    if len(data) % 4:
         raise ValueError("a spread ends within a number")
-    first, *numbers = unpack_from(f"<h{long}q", data, len(ROW))
-    return first, numbers
+    numbers = unpack(f"<{len(data) // 4}I", data)
+    found = {number >> _BITS: (number & _COUNT) - _NONE for number in numbers}
+    if len(found) == len(numbers):
+        return found
+    counts = [0] * _PLACES
+    for number in numbers:
+        counts[number >> _BITS] += (number & _COUNT) - _NONE
+    return {place: count for place, count in enumerate(counts) if count}
 
 
-def _put(out: bytearray, number: int) -> None:
-    while number > ONE_BYTE:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
+def folded(data: bytes) -> bytes:
+    """Return the same spread with each bucket once.
+
+    Raises:
+        ValueError: The bytes are none.
+    """
+    return packed(unpacked(data))
 
 
-def _numbers(data: bytes) -> list[int]:
-    found = []
-    number = shift = 0
-    for byte in data:
-        if byte > ONE_BYTE:
-            number |= (byte & ONE_BYTE) << shift
-            shift += 7
-        else:
-            found.append(number | byte << shift)
-            number = shift = 0
-    if shift:
-        raise ValueError("a spread ends within a number")
-    return found
+def _pairs(counts: Counts) -> Iterator[int]:
+    """Yield the numbers of a spread; a count that is too large for one is that of several."""
+    for place, count in sorted(counts.items()):
+        left = count
+        while left:
+            part = max(-_NONE, min(_NONE - 1, left))
+            yield place << _BITS | part + _NONE
+            left -= part

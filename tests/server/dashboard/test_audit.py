@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from pathlib import Path
 
 from tests.house import house
@@ -33,5 +35,30 @@ def test_entries_come_in_pages_as_text(tmp_path: Path) -> None:
             assert "key-000" in second
             assert "key-059" not in second
             assert 'rel="next"' not in second
+            assert f'href="/admin/audit?format=csv&amp;before={number}"' in second
+
+    asyncio.run(play())
+
+
+def test_a_page_as_csv(tmp_path: Path) -> None:
+    """What is shown, as a file, each entry with all it says; nothing in it is run by a spreadsheet."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            audit = gate.gateway.store.audit
+            for n in range(60):
+                await audit.write(AuditRow(1e9 + n, "=me()", "key.create", f"key-{n:03}", b'{"is":"<i>"}'))
+            answer = await browser.open("/admin/audit?format=csv")
+            assert answer.headers["content-type"].startswith("text/csv")
+            assert answer.headers["cache-control"] == "no-store"
+            rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+            assert len(rows) == 50
+            assert rows[0]["at"].startswith("2001-09-09T01:47:39")
+            assert {name: rows[0][name] for name in ("actor", "subject", "detail")} == {
+                "actor": "'=me()",
+                "subject": "key-059",
+                "detail": '{"is":"<i>"}',
+            }
 
     asyncio.run(play())

@@ -58,7 +58,7 @@ def test_how_budgets_stand(tmp_path: Path) -> None:
         assert "at 90 %" in near
         assert ">config</span>" in fixed
         assert "00:00 Asia/Tokyo" in fixed
-        assert "each team, none has spent yet" in each
+        assert "each team, nobody has asked since it was set" in each
         assert "4 windows of 4 budgets" in page
         answer = await office.browser.open("/admin/budgets?format=csv&state=used%20up")
         [row] = csv.DictReader(io.StringIO(answer.body.decode()))

@@ -14,7 +14,9 @@ from dragoman.server.dashboard.drawings import SLIM, health_svg, spark, waterfal
 def test_an_hour_is_a_bar_and_its_failures_are_red() -> None:
     """Every hour is drawn, quiet ones as a line; the red part has its share of the bar's height."""
     root = ET.fromstring(health_svg([(0, 100, 0), (3600, 50, 25), (7200, 0, 0), (10_800, 1, 1)], label="x"))
-    bars = [(one.get("class"), float(one.get("height", "0")), one[0].text) for one in root.iter("rect")]
+    bars = [
+        (one.get("class"), float(one.get("height", "0")), one.findtext("title")) for one in root.iter("rect")
+    ]
     assert [name for name, _, _ in bars] == ["fine", "fine", "failed", "none", "failed"]
     assert [high for _, high, _ in bars[:3]] == [24.0, 6.0, 6.0]
     assert bars[2][2] == "1970-01-01 01:00: 50 calls, 25 failed"

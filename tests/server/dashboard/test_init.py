@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from pathlib import Path
 from secrets import token_bytes
 
@@ -54,6 +55,16 @@ def test_who_is_not_signed_in_is_sent_to_the_door(tmp_path: Path) -> None:
                 assert (answer.status, answer.headers["location"]) == (303, f"{HOME}/login"), part.path
         part_of_page = await stranger.open(HOME, {"hx-request": "true"})
         assert (part_of_page.status, part_of_page.headers["hx-redirect"]) == (401, f"{HOME}/login")
+        for page, after in (
+            (
+                "http://127.0.0.1/admin/usage?group_by=key&from=2026-11-01",
+                "/admin/usage%3Fgroup_by%3Dkey%26from%3D2026-11-01",
+            ),
+            ("http://evil.example/admin/usage", ""),
+            ("http://[", ""),
+        ):
+            told = await stranger.open("/admin?part=live", {"hx-request": "true", "hx-current-url": page})
+            assert told.headers["hx-redirect"] == f"{HOME}/login" + (f"?next={after}" if after else "")
         for cookie in ("x", "0" * 64, "é" * 64, "0" * 100_00, ""):
             stranger.cookies[COOKIE] = cookie
             assert (await stranger.open(HOME)).status in (303, 400)
@@ -119,6 +130,26 @@ def test_the_cookie_is_out_of_reach(tmp_path: Path) -> None:
         assert "samesite=lax" in cookie
         assert "path=/admin" in cookie
         assert f"max-age={int(LASTS_S)}" in cookie
+        assert "secure" not in cookie  # over plain HTTP a browser would throw it away
+        behind = {"x-forwarded-proto": "https", "origin": "https://127.0.0.1", "host": "127.0.0.1"}
+        form = {"key": await key_of(gate, "another", role="admin")}
+        answer = await Browser(gate).send("/admin/login", form, behind, proof=False)
+        assert answer.status == 303
+        assert "secure" in answer.headers["set-cookie"].lower()
+
+    play(tmp_path, act)
+
+
+def test_a_mistyped_key_does_not_lose_the_way(tmp_path: Path) -> None:
+    """Whoever types a wrong key first, and the right one then, still comes to the page that was asked for."""
+
+    async def act(gate: House) -> None:
+        for after, kept in (("/admin/keys?q=a&sort=spend", True), ("//evil.example", False)):
+            again = await Browser(gate).sign_in("sk-wrong", after)
+            assert again.status == 401
+            found = re.search(r'name="next" value="([^"]*)"', again.body.decode())
+            assert found is not None
+            assert unescape(found[1]) == (after if kept else "")
 
     play(tmp_path, act)
 
@@ -213,8 +244,10 @@ def test_only_forms_of_the_session_count(tmp_path: Path) -> None:
             plain = {"content-type": "text/plain", "hx-request": "true"}
             assert (await browser.send(where, {}, plain)).status == 400, part.path
         assert len(await gate.gateway.store.audit.rows(limit=1000)) == entries
-        foreign = {"origin": "https://evil.example"}
-        assert (await Browser(gate).send("/admin/login", {"key": "x"}, foreign, proof=False)).status == 403
+        for origin in ("https://evil.example", "null", "http://[", "127.0.0.1"):
+            stranger = Browser(gate)
+            answer = await stranger.send("/admin/login", {"key": "x"}, {"origin": origin}, proof=False)
+            assert answer.status == 403, origin
         assert (await browser.send("/admin/logout", {"token": "x"}, proof=False)).status == 403
         assert (await browser.open("/admin/audit")).status == 200
 
@@ -296,6 +329,13 @@ def test_a_page_says_what_it_does_not_have(tmp_path: Path) -> None:
         ):
             answer = await browser.open(path)
             assert (answer.status, b"Overview" in answer.body) == (status, True), path
+        for answer in (
+            await browser.open("/admin/logout"),
+            await Browser(gate).open("/admin/keys/%0a/rotate"),
+        ):
+            assert (answer.status, answer.headers["allow"]) == (405, "POST")
+            assert answer.headers["content-security-policy"]
+            assert b"does not take GET" in answer.body
 
     play(tmp_path, act)
 

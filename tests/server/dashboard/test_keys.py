@@ -9,12 +9,15 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from tests.server.dashboard.office import HOSTILE, Office, play, words
 from tests.server.dashboard.signed import signed
 
 from dragoman.accounts.keys import well_formed
 from dragoman.accounts.terms import LimitTerms, Terms
-from dragoman.server.dashboard import keys
+from dragoman.core.failure import Failure, Kind
+from dragoman.server.dashboard import caps, keys
+from dragoman.store.budgets import Share, Window
 
 MONTH_S = 32 * 86_400
 
@@ -118,6 +121,51 @@ def test_the_list_as_csv(tmp_path: Path) -> None:
         [row] = csv.DictReader(io.StringIO(answer.body.decode()))
         assert (row["name"], row["month_cost_usd"], row["month_requests"]) == ("apple", "1.25", "1")
         assert row["description"] == "'=cmd|x"
+
+    play(tmp_path, scene)
+
+
+def test_a_list_reads_windows_in_use_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many keys and budgets there are, those that were claimed from are not read one by one."""
+
+    async def scene(office: Office) -> None:
+        for number in range(3):
+            await office.budget(f"each-{number}", dollars="5", scope="key", subject="*")
+        secrets = [(await office.key(f"k{number}"))[1] for number in range(4)]
+        for secret in secrets:
+            assert await office.asked(secret) == 200
+        await office.gate.rows(len(secrets))
+        one_by_one: list[str] = []
+        kept = office.gate.gateway.store.budgets
+        window = kept.window
+
+        async def noted(share: Share) -> Window:
+            one_by_one.append(share.subject)
+            return await window(share)
+
+        monkeypatch.setattr(kept, "window", noted)
+        page = await office.page("/admin/keys?q=k")
+        assert names(page) == ["k0", "k1", "k2", "k3"]
+        assert page.count("of $5.00") == 4
+        assert one_by_one == []
+
+    play(tmp_path, scene, DRAGOMAN_PRICES_DEFAULT_INPUT="10", DRAGOMAN_PRICES_DEFAULT_OUTPUT="30")
+
+
+def test_a_new_key_is_told_though_its_budget_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is there has a secret that is shown, whatever became of the budget typed with it."""
+
+    async def failing(*_: object) -> str:
+        raise Failure(Kind.UNAVAILABLE, "the store is away")
+
+    async def scene(office: Office) -> None:
+        monkeypatch.setattr(caps, "put_about", failing)
+        answer = await office.browser.send("/admin/keys", {"name": "apple", "cap": "5"})
+        assert answer.status == 200
+        page = words(answer.body.decode())
+        assert "The key apple is made, and has no budget yet: the store is away" in page
+        [secret] = set(re.findall(r"sk-dm-\w+", page))
+        assert await office.asked(secret) == 200
 
     play(tmp_path, scene)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,28 @@ def test_calls_are_told_beside_what_is_missing(tmp_path: Path) -> None:
             assert 'id="provider-sim-anthropic"' in some
             assert 'id="provider-openai"' not in some
             assert (await browser.open("/admin/providers?x=1")).status == 400
+
+    asyncio.run(play())
+
+
+def test_many_routes_come_in_pages(tmp_path: Path) -> None:
+    """A hundred to a page, each once; a page after a route that is gone is the first."""
+    routes = [f'[routes.r{number:03}]\ntargets = ["sim-openai_chat/m"]\n' for number in range(205)]
+    (tmp_path / "dragoman.toml").write_text("".join(routes))
+
+    async def play() -> None:
+        async with Simulator() as sim, house(tmp_path, sim.url, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            found, path, pages = [], "/admin/routes", 0
+            while path:
+                page = html.unescape((await browser.open(path)).body.decode())
+                found += re.findall(r'<th scope="row"><a [^>]*>(r\d+)</a>', page)
+                path = "".join(re.findall(r'href="([^"]+)" rel="next"', page))
+                assert "205 routes" in page
+                pages += 1
+            assert found == [f"r{number:03}" for number in range(205)]
+            assert pages == 3
+            assert b"r000" in (await browser.open("/admin/routes?after=gone")).body
 
     asyncio.run(play())
 

@@ -22,6 +22,7 @@ import pytest
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, Dimension, ExchangeRow, Meters, Part, Sums
+from dragoman.store.reports import LONGEST_NAME
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore, database
 from dragoman.store.sqlite.database import open_database
@@ -169,6 +170,30 @@ OLD_SUMS = """
         output, cost_micros, unknown_cost, latency_us, latencies, first_event_us, first_events
     from usage where span = 3600 and everyone = 0
 """
+
+
+@pytest.mark.parametrize("version", range(5, 9))
+def test_a_long_name_is_one_whether_its_rows_are_there_or_not(tmp_path: Path, version: int) -> None:
+    """Sums of deleted rows have their names cut as those of rows have: one model is one group, and found."""
+    path, long = tmp_path / "x.db", "m" * 300
+    made(path, version, "grown")
+    with closing(sqlite3.connect(path)) as plain:
+        plain.execute(
+            "update exchange set answered_model = ? where id in ('v1-ended', 'v1-unpriced')", (long,)
+        )
+        plain.execute("delete from attempt where exchange_id = 'v1-ended'")
+        plain.execute("delete from exchange where id = 'v1-ended'")
+        plain.commit()
+
+    async def scene() -> None:
+        db = SqliteStore.open(path)
+        try:
+            (cell,) = await db.reports.cells(Part(model=long), by="model")
+            assert (cell.name, cell.sums.requests) == (long[:LONGEST_NAME], 2)
+        finally:
+            await db.close()
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("version", range(5, 9))

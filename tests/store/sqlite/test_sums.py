@@ -16,8 +16,10 @@ import pytest
 from tests.store.sums import BEGAN, Kept, attempt, exchange, happen, hold
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import Part
+from dragoman.store import Meters, Part
 from dragoman.store.cover import HOUR
+from dragoman.store.reports import MOST
+from dragoman.store.spread import LONG
 from dragoman.store.sqlite import SqliteStore, sums
 from dragoman.store.sqlite.commit import Write
 
@@ -177,6 +179,59 @@ def test_groups_that_are_forgotten_are_found_again(tmp_path: Path, monkeypatch: 
     async def scene(db: SqliteStore) -> None:
         gone = await happen([db], Random(3), steps=60)
         await hold(db, gone, Random(4), asks=5)
+
+    play(tmp_path, scene)
+
+
+def test_a_slice_has_few_combinations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries are one sum, those of one slice are few: the writer is held no longer for it."""
+    monkeypatch.setattr(sums, "DIFFERENT", 4)
+
+    async def scene(db: SqliteStore) -> None:
+        await book(db, 10)
+        found = await db._report(lambda connection: sums._slice(connection, groups={}))
+        assert [(part.table, part.rows) for part in found.taken] == [("usage_entry", 4), ("usage_call", 10)]
+        assert [await db.reports.post() for _ in range(4)] == [14, 4, 2, 0]
+        await hold(db, [], Random(0), asks=5)
+        for place in range(50):
+            await db.settle(exchange(f"same {place}"), [])
+        assert await db.reports.post() == 50
+
+    play(tmp_path, scene)
+
+
+def test_a_spread_that_becomes_long_is_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is added to as it is, however often, until it has more bytes than all buckets take."""
+    monkeypatch.setattr(sums, "SLICE", 5)
+
+    async def longest(db: SqliteStore) -> int:
+        ((found,),) = await db._read("select max(length(latency)) from usage where span = 3600 and kind = 1")
+        return int(found)
+
+    async def scene(db: SqliteStore) -> None:
+        seen = []
+        for place in range(450):
+            await db.settle(exchange(str(place), latency_ms=10.0 * (1 + place % 90)), [])
+            if place % 5 == 4:
+                assert await db.reports.post() == 5
+                seen.append(await longest(db))
+        assert seen[:80] == [20 * (place + 1) for place in range(80)]
+        assert max(seen) == seen[79] <= LONG
+        assert seen[80] < 4 * 90
+        await hold(db, [], Random(0), asks=5)
+
+    play(tmp_path, scene)
+
+
+def test_a_sum_does_not_leave_its_range(tmp_path: Path) -> None:
+    """Whatever providers say: it is at most the most that counts, and modest ones are added to it still."""
+
+    async def scene(db: SqliteStore) -> None:
+        for place, tokens in enumerate((5 * MOST, MOST, 10, MOST)):
+            await db.settle(exchange(str(place), meters=Meters(input=tokens, cost_micros=1)), [])
+            assert await db.reports.post() == 1
+            (cell,) = await db.reports.cells(Part())
+            assert (cell.sums.input, cell.sums.cost_micros) == (MOST + 10 * (place == 2), place + 1)
 
     play(tmp_path, scene)
 

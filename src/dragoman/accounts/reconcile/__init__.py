@@ -180,7 +180,7 @@ async def reconciled(
         tolerance,
         comparison.rows(whole=False),
         comparison.rows(whole=True),
-        tuple(_notes(export, asked, ours)),
+        (*(() if asked else (_nothing(provider),)), *_notes(export, asked, ours)),
     )
 
 
@@ -277,6 +277,10 @@ def _verdict(figures: Mapping[Measure, Drift], *, theirs: bool, ours: bool) -> V
     if cost is not None and cost.beyond and cost.ours is not None:
         furthest = cost
     return "ours_more" if (furthest.drift or 0) > 0 else "theirs_more"
+
+
+def _nothing(provider: str) -> str:
+    return f"the ledger has nothing of {provider!r} in this time: is that the provider's name in the ledger?"
 
 
 def _notes(export: Export, asked: Sequence[Bill], ours: Sequence[Bill]) -> Iterable[str]:

@@ -22,6 +22,7 @@ from dragoman.accounts.reports import check_names, read, whole
 from dragoman.core.extras import Json
 from dragoman.gateway import Gateway
 from dragoman.server.admin.access import PRIVATE, Asking, served, viewer
+from dragoman.server.answers import in_json
 from dragoman.server.tables import in_csv, split
 
 
@@ -49,7 +50,9 @@ async def _usage(asking: Asking) -> Json | Response:
     found = await explored(asking.gateway.store.reports, asked, fine=table)
     if table:
         return in_csv(await to_thread(figures.csv_of, found), "usage", PRIVATE)
-    return await to_thread(figures.told, found)
+    return await to_thread(
+        lambda: in_json(figures.told(found), headers=PRIVATE)
+    )  # a megabyte, of a year by day
 
 
 async def _losses(asking: Asking) -> Json | Response:

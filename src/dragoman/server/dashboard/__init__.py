@@ -95,11 +95,15 @@ class Dashboard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if headers_of(scope).get("x-forwarded-proto", "").strip().lower() == "https":
+            scope = {**scope, "scheme": "https"}  # forged, it keeps a cookie from its own sender alone
         try:
-            await self._router(scope, receive, send)
+            # Without an app in it the router would answer a wrong method itself, in bare text.
+            await self._router({**scope, "app": self}, receive, send)
         except HTTPException as error:
             failure = invalid(f"this page does not take {scope['method']}", "method")
             answer = await self._refused(Request(scope, receive), failure, None, error.status_code)
+            answer.headers.update(error.headers or {})
             await answer(scope, receive, send)
 
     async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,29 +173,36 @@ class Dashboard:
 
     def _stranger(self, request: Request) -> Response:
         """Send who is not signed in to where one signs in, and back afterwards."""
+        part = request.headers.get("hx-request") == "true"
         where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        url = f"{HOME}/login" + (f"?next={quote(where)}" if request.method == "GET" and where != HOME else "")
-        if request.headers.get("hx-request") == "true":
-            return Response(status_code=401, headers={**self._headers, "hx-redirect": f"{HOME}/login"})
+        if part:  # it stands in another page, which is the one to come back to
+            where = _inside(
+                request.headers.get("hx-current-url", "").removeprefix(str(request.base_url)[:-1])
+            )
+        again = (part or request.method == "GET") and where != HOME
+        url = f"{HOME}/login" + (f"?next={quote(where)}" if again else "")
+        if part:
+            return Response(status_code=401, headers={**self._headers, "hx-redirect": url})
         return RedirectResponse(url, 303, self._headers)
 
     async def _asked_in(self, request: Request) -> Response:
         try:
             if await self._session(request) is not None:
                 return RedirectResponse(_inside(request.query_params.get("next", "")), 303, self._headers)
-            return await self._door(request)
+            return await self._door(request.query_params.get("next", ""))
         except Failure as failure:
             return await self._refused(request, failure, None)
 
     async def _sign_in(self, request: Request) -> Response:
         """Open a new session, whatever cookie the browser sent, and close the one it had."""
+        form: Form = {}
         try:
             _check_site(request)
             form = await _form(request)
             secret, session = await self._sessions.open(form.get("key", "").strip())
         except Failure as failure:
-            status = failure.http_status
-            return await self._door(request, fault=failure.message, status=max(status, 400))
+            status = max(failure.http_status, 400)
+            return await self._door(form.get("next", ""), fault=failure.message, status=status)
         await self._sessions.close(request.cookies.get(COOKIE, ""), session.account)
         answer = RedirectResponse(_inside(form.get("next", "")), 303, self._headers)
         _put(answer, request, COOKIE, secret, int(LASTS_S))
@@ -210,8 +221,8 @@ class Dashboard:
         _put(answer, request, COOKIE, "", 0)
         return answer
 
-    async def _door(self, request: Request, *, fault: str = "", status: int = 200) -> Response:
-        after = request.query_params.get("next", "")
+    async def _door(self, after: str, *, fault: str = "", status: int = 200) -> Response:
+        """Return the page one signs in at, which leads to `after`."""
         facts = {"fault": fault, "after": after if after and _inside(after) == after else ""}
         text = await self._renderer.render("login.html", {**facts, "environment": self._environment})
         return HTMLResponse(text, status, self._headers)
@@ -310,7 +321,7 @@ def _check_site(request: Request) -> None:
     if "sec-fetch-site" in headers:
         foreign = headers["sec-fetch-site"] not in ("same-origin", "none")
     else:
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+        foreign = origin is not None and origin.partition("://")[2] != headers.get("host", "")
     if foreign:
         raise _foreign("this form was sent by a page of another site")
 

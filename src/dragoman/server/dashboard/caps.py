@@ -7,15 +7,16 @@ A page about a key, a team or a user has the budgets that are about it, and sets
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 
 from dragoman.accounts import budgeting
-from dragoman.accounts.budgets import Budgets, BudgetSpec, Standing
+from dragoman.accounts.budgets import Budgets, BudgetSpec, Standing, standings
 from dragoman.accounts.keys import Account
 from dragoman.accounts.windows import zone_of
 from dragoman.core.failure import Failure, invalid
@@ -45,6 +46,15 @@ _FIRST = (
     ("alerts", "alerts"),
 )
 """How a fault of a whole budget begins, and which field it is of."""
+
+_OWNERS: Mapping[Scope, Callable[[str], Account]] = MappingProxyType(
+    {
+        "key": Account,
+        "team": lambda name: Account("", team=name),
+        "user": lambda name: Account("", user=name),
+    }
+)
+"""Who stands for everybody that a budget of a scope counts for."""
 
 State = Literal["used up", "nearly used up", "fine"]
 
@@ -149,7 +159,32 @@ def worst(caps: Sequence[Cap]) -> Cap | None:
 async def about(visit: Visit, account: Account, rows: Sequence[BudgetRow]) -> list[Cap]:
     """Return how the budgets stand that are about somebody, those used furthest first."""
     standing = await Budgets(lambda: rows, lambda: visit.now).left(account, visit.gateway.store.budgets)
-    return sorted((Cap(one.budget, one) for one in standing), key=lambda cap: (-cap.share, cap.row.name))
+    return sorted((Cap(one.budget, one) for one in standing), key=_furthest)
+
+
+def _furthest(cap: Cap) -> tuple[float, str]:
+    return -cap.share, cap.row.name
+
+
+async def of_each(visit: Visit, scope: Scope, names: Collection[str]) -> dict[str, list[Cap]]:
+    """Return how the budgets of each of some keys, teams or users stand, those used furthest first.
+
+    Windows in use are read at once, however many there are; one that nobody has claimed from is asked for.
+    """
+    kept = visit.gateway.store.budgets
+    rows = [row for row in await kept.rows() if row.scope == scope and row.subject in (EACH, *names)]
+    in_use = {
+        (one.budget.name, one.window.subject): Cap(one.budget, one)
+        for one in await standings(rows, kept, visit.now)
+    }
+    found = {}
+    for name in names:
+        own = [row for row in rows if row.subject in (EACH, name)]
+        unused = [row for row in own if (row.name, name) not in in_use]
+        told = await about(visit, _OWNERS[scope](name), unused) if unused else []
+        told += [in_use[row.name, name] for row in own if (row.name, name) in in_use]
+        found[name] = sorted(told, key=_furthest)
+    return found
 
 
 def typed_cap(row: BudgetRow) -> dict[str, str]:

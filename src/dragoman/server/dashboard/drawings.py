@@ -34,17 +34,15 @@ def health_svg(hours: Sequence[tuple[int, int, int]], *, label: str) -> Markup:
     drawn = []
     for place, (at, calls, failed) in enumerate(hours):
         x = place * STEP
-        title = f"<title>{escape(words.instant(at)[:16])}: {calls:,} calls, {failed:,} failed</title>"
         if not calls:
-            drawn.append(
-                f'<rect class="none" x="{x:g}" y="{HIGH - 1:g}" width="{WIDE:g}" height="1">{title}</rect>'
-            )
+            drawn.append(f'<rect class="none" x="{x:g}" y="{HIGH - 1:g}" width="{WIDE:g}" height="1"/>')
             continue
+        title = f"<title>{escape(words.instant(at)[:16])}: {calls:,} calls, {failed:,} failed</title>"
         high = max(LEAST, calls / most * HIGH)
         bad = 0.0 if not failed else max(LEAST, failed / calls * high)
         boxes = [("fine", HIGH - high, high - bad), ("failed", HIGH - bad, bad)]
         drawn += [
-            f'<rect class="{name}" x="{x:g}" y="{y:.2f}" width="{WIDE:g}" height="{h:.2f}">{title}</rect>'
+            f'<rect class="{name}" x="{x:g}" y="{y:.4g}" width="{WIDE:g}" height="{h:.4g}">{title}</rect>'
             for name, y, h in boxes
             if h > 0
         ]

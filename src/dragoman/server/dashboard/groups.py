@@ -194,12 +194,13 @@ async def _one(
 
 
 async def _filled(visit: Visit, kind: GroupKind, lines: Sequence[Line]) -> list[Line]:
-    rows = [row for row in await visit.gateway.store.budgets.rows() if row.scope == kind]
-    found = []
-    for line in lines:
-        own = await caps.about(visit, _account(kind, line.row.name), rows) if rows else []
-        found.append(msgspec.structs.replace(line, cap=caps.worst(own), caps=len(own)))
-    return found
+    """Return the lines of one page with how their budgets stand."""
+    own = await caps.of_each(visit, kind, [line.row.name for line in lines])
+    return [
+        msgspec.structs.replace(line, cap=caps.worst(found), caps=len(found))
+        for line in lines
+        for found in (own[line.row.name],)
+    ]
 
 
 def _table(lines: Sequence[Line]) -> str:

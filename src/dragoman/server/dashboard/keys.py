@@ -14,7 +14,6 @@ import msgspec
 
 from dragoman.accounts.figures import Cell, cell, iso, usd
 from dragoman.accounts.issuing import Draft, Held, Status
-from dragoman.accounts.keys import Account
 from dragoman.accounts.reports import check_names, one_of
 from dragoman.accounts.spending import Spent, spending
 from dragoman.accounts.terms import LimitTerms
@@ -137,8 +136,12 @@ async def _create(visit: Visit, form: Form) -> Shown:
         held, secret = await visit.issuing.create(visit.account.name, draft)
     except Failure as failure:
         return await _new(visit, form, typed.fault_of(failure, (*FIELDS, *MONEY)))
+    said = f"The key {held.row.name} is made"
     if budgeted:
-        await caps.put_about(visit, {name: form.get(name, "") for name in MONEY}, "key", held.row.name)
+        try:
+            await caps.put_about(visit, {name: form.get(name, "") for name in MONEY}, "key", held.row.name)
+        except Failure as failure:  # the key is there, and its secret is told now or never
+            said += f", and has no budget yet: {failure.message}"
     return View(
         "keys_made.html",
         {
@@ -146,7 +149,7 @@ async def _create(visit: Visit, form: Form) -> Shown:
             "secret": secret,
             "href": address(held.row.name),
             "curl": example(visit, held, secret),
-            "said_first": f"The key {held.row.name} is made",
+            "said_first": said,
             "old_until": None,
         },
     )
@@ -193,10 +196,10 @@ def _ordered(lines: Sequence[Line], order: str) -> list[Line]:
 
 async def _filled(visit: Visit, lines: Sequence[Line]) -> list[Line]:
     """Return the lines of one page with what the store is asked for line by line, all at once."""
-    rows = [row for row in await visit.gateway.store.budgets.rows() if row.scope == "key"]
+    every = await caps.of_each(visit, "key", [line.held.row.name for line in lines])
 
     async def filled(line: Line) -> Line:
-        own = await caps.about(visit, Account(line.held.row.name), rows) if rows else []
+        own = every[line.held.row.name]
         last = await last_used(visit, line.held.row.name, line.spent)
         return msgspec.structs.replace(line, cap=caps.worst(own), caps=len(own), last_at=last)
 

@@ -9,6 +9,9 @@ from dragoman.routing import Target, plan
 from dragoman.server.admin.providers import named_routes, outlook, providers
 from dragoman.server.dashboard.visit import Page, View, Visit
 
+SHOWN = 100
+"""Routes of one page."""
+
 MANY = 0.05
 """The share of failed calls from which a provider is in trouble; any at all is worth a word."""
 
@@ -47,15 +50,27 @@ async def _providers(visit: Visit) -> View:
 
 
 async def _routes(visit: Visit) -> View:
-    check_names(visit.query, ("name",))
+    check_names(visit.query, ("name", "after"))
     known = await outlook(visit.gateway)
-    found = named_routes(visit.gateway, known)
+    every = named_routes(visit.gateway, known)
+    places = [one.name for one in every]
+    begin = places.index(visit.query["after"]) + 1 if visit.query.get("after") in places else 0
+    found = every[begin : begin + SHOWN]
     verdicts = {target.provider: verdict(target.health) for one in found for target in one.targets}
     name = visit.query.get("name", "")
     reached, refusal = _reached(visit, name) if name else ((), "")
     return View(
         "routes.html",
-        {"found": found, "verdicts": verdicts, "name": name, "reached": reached, "refusal": refusal},
+        {
+            "found": found,
+            "count": len(every),
+            "begun": begin > 0,
+            "after": found[-1].name if begin + SHOWN < len(every) else "",
+            "verdicts": verdicts,
+            "name": name,
+            "reached": reached,
+            "refusal": refusal,
+        },
     )
 
 

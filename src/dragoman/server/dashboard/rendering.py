@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from asyncio import get_running_loop
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dragoman.server.dashboard import drawings, words
+from dragoman.store.aside import aside
 
 
 class Renderer:
@@ -24,7 +24,7 @@ class Renderer:
     """
 
     def __init__(self, version: str) -> None:
-        self._thread = ThreadPoolExecutor(1, "dashboard")
+        self._thread = aside(1, "dashboard")
         self._environment = Environment(
             loader=PackageLoader("dragoman.server", "web/dashboard"),
             autoescape=True,

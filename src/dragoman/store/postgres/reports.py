@@ -12,7 +12,7 @@ combination that was seen. Durations are put together in a thread: requests do n
 from __future__ import annotations
 
 from asyncio import get_running_loop, to_thread
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ from dragoman.store.reports import (
     Sums,
     kind_of,
 )
-from dragoman.store.spread import unpacked
+from dragoman.store.spread import packed, unpacked
 
 SLICE = 250
 """Entries, and calls, that are posted at a time: some 100 ms."""
@@ -76,38 +76,80 @@ _TIMED = """
     usage_row cross join lateral (
         values (0, latencies, latency_us), (1, first_events, first_event_us)) as timed (which, times, us)
 """
-_BLOCKS = f"select min(at), max(at) from {_SUMS} where kind = $1 and span = $2"  # noqa: S608  names of our own, no values
+_CHOSEN = 'usage join chosen on chosen.id = usage."group"'
+_BLOCKS = f"""
+    select min(at), max(at), set_config('random_page_cost', '1.1', true)
+    from {_SUMS} where kind = $1 and span = $2
+"""  # noqa: S608  names of our own, no values
+"""Between when there are sums. What is asked about is in memory, or will be: to look it up costs less than to
+pass by all of it."""
+
 _FIRST = f"select min(at) from {_SUMS} where span = $1 and kind = $2 and key = $3 and at >= $4 and at < $5"  # noqa: S608  as above
 _FIRST_WAITING = "select min(at) from usage_entry where $1 or key = $2"
+
+
+class Query(NamedTuple):
+    """A query and its values."""
+
+    text: str
+    values: list[object]
+
 
 Place = tuple[int | None, str | None]
 """A cell's stretch and group."""
 
 
 class Asked(NamedTuple):
-    """What is read: sums of one kind, by a dimension, stretch by stretch, where dimensions are as wanted."""
+    """What is read: sums of one kind, by a dimension, stretch by stretch, where dimensions are as wanted.
+
+    Of all pieces of time at once: a query for each would be a journey for each.
+    """
 
     kind: Kind
     by: Dimension | None
     every: Interval | None
     wanted: Mapping[Dimension, str]
+    among: list[str] | None = None
 
     @property
     def place(self) -> str:
         """The columns that say which cell something is of."""
-        return f"{_STRETCH[self.every]}, {'null::text' if self.by is None else _name(self.by)}"
+        return f"{_STRETCH[self.every]}, {self.group}"
 
-    def where(self, piece: Cover) -> tuple[str, list[object]]:
-        """Return the condition for one piece of time, and its values."""
-        wanted = "".join(f" and {_name(name)} = ${3 + n}" for n, name in enumerate(self.wanted))
-        if piece.span == 0:
-            return f"opened_at >= $1 and opened_at < $2{wanted}", [piece.lo, piece.hi, *self.wanted.values()]
-        sums = f"span = {piece.span} and kind = {KINDS[self.kind]}"
-        return f"{sums} and at >= $1 and at < $2{wanted}", [
-            int(piece.lo),
-            int(piece.hi),
-            *self.wanted.values(),
-        ]
+    @property
+    def group(self) -> str:
+        """The column that says which group something is of."""
+        return "null::text" if self.by is None else _name(self.by)
+
+    @property
+    def where(self) -> str:
+        """The conditions on dimensions, whose values are a query's first."""
+        wanted = "".join(f" and {_name(name)} = ${1 + n}" for n, name in enumerate(self.wanted))
+        if self.by is None or self.among is None:
+            return wanted
+        return f"{wanted} and {_name(self.by)} = any(${1 + len(self.wanted)}::text[])"
+
+    def query(self, pieces: Iterable[Cover], of: Callable[[Cover], tuple[str, str, str]]) -> Query:
+        """Return a query of all pieces of time.
+
+        Args:
+            pieces: Of time.
+            of: Returns a piece's columns, what rows are read from, and how they are grouped.
+        """
+        values: list[object] = [*self.wanted.values(), *([] if self.among is None else [self.among])]
+        parts = []
+        for piece in pieces:
+            columns, source, group = of(piece)
+            lo, hi = f"${len(values) + 1}", f"${len(values) + 2}"
+            values += [piece.lo, piece.hi] if piece.span == 0 else [int(piece.lo), int(piece.hi)]
+            within = (
+                f"span = {piece.span} and at >= {lo} and at < {hi}"
+                if piece.span
+                else f"opened_at >= {lo} and opened_at < {hi}{self.where}"
+            )
+            parts.append(f"select {columns} from {source} where {within}{group}")  # noqa: S608  as above
+        chosen = f"select * from usage_group where kind = {KINDS[self.kind]}{self.where}"  # noqa: S608  as above
+        return Query(f"with chosen as materialized ({chosen}) {' union all '.join(parts)}", values)
 
     def is_cell(self, piece: Cover) -> bool:
         """Say whether each sum of a piece is a cell by itself."""
@@ -115,11 +157,10 @@ class Asked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was read, piece by piece: sums by cell; packed spreads by cell; counts of buckets by cell."""
+    """What was read, piece by piece: sums by cell; by cell also packed spreads, or counts of buckets."""
 
-    sums: list[Sequence[Any]]
-    spreads: list[Sequence[Any]]
-    buckets: list[Sequence[Any]]
+    sums: Sequence[Sequence[Any]]
+    spreads: Sequence[Sequence[Any]]
 
 
 class PostgresReports:
@@ -154,12 +195,11 @@ class PostgresReports:
         asked = Asked(kind_of(part, by), by, every, part.wanted, named)
 
         async def act(connection: Connection) -> Found:
-            found = Found([], [], [])
-            for piece in await _pieces(connection, part, asked):
-                await _read(connection, piece, asked, found)
-                if spread:
-                    await _read_spread(connection, piece, asked, found)
-            return found
+            pieces = await _pieces(connection, part, asked)
+            if not pieces:
+                return Found([], [])
+            sums = await _fetched(connection, _of_sums(asked, pieces))
+            return Found(sums, await _fetched(connection, _of_spreads(asked, pieces)) if spread else [])
 
         found = await self._told(act)
         return await to_thread(_cells, found, spread)
@@ -208,14 +248,8 @@ class PostgresReports:
 
     async def _told(self, act: Act[Result]) -> Result:
         """Run a report at one instant, after what waits is posted."""
-
-        async def looking(connection: Connection) -> Result:
-            # What is asked about is in memory, or will be: to look it up costs less than to pass by all.
-            await connection.execute("set local random_page_cost = 1.1")
-            return await act(connection)
-
         await self._catch_up()
-        return await self._pool.read(looking)
+        return await self._pool.read(act)
 
     async def _catch_up(self) -> None:
         """Post what waits now.
@@ -262,7 +296,7 @@ async def spent(connection: Connection, since: int, key: str | None = None) -> i
 async def _pieces(connection: Connection, part: Part, asked: Asked) -> list[Cover]:
     """Return the pieces of a part's time in which there are sums."""
     kind: Kind = asked.kind if asked.kind in {"loss", "attempt"} else "all"
-    first, last = await connection.first(_BLOCKS, KINDS[kind], BLOCK)
+    first, last, _ = await connection.first(_BLOCKS, KINDS[kind], BLOCK)
     if first is None:
         return []
     since = first if part.since is None else max(part.since, first)
@@ -270,38 +304,40 @@ async def _pieces(connection: Connection, part: Part, asked: Asked) -> list[Cove
     return list(cover(since, until, _LONGEST[asked.every]))
 
 
-async def _read(connection: Connection, piece: Cover, asked: Asked, found: Found) -> None:
-    """Read the sums of one piece."""
-    where, values = asked.where(piece)
-    source = _SUMS if piece.span else "usage_row"
-    measures, group = (_PLAIN, "") if asked.is_cell(piece) else (_ADDED, " group by 1, 2")
-    query = f"select {asked.place}, {measures} from {source} where {where}{group}"  # noqa: S608  as above
-    found.sums.extend(await connection.fetch(query, *values))
+async def _fetched(connection: Connection, query: Query) -> list[Sequence[Any]]:
+    return await connection.fetch(query.text, *query.values)
 
 
-async def _read_spread(connection: Connection, piece: Cover, asked: Asked, found: Found) -> None:
-    """Read how durations of one piece are spread."""
-    where, values = asked.where(piece)
-    if piece.span:
-        query = f"select {asked.place}, latency, first_event from {_SUMS} where {where}"  # noqa: S608  as above
-        found.spreads.extend(await connection.fetch(query, *values))
-    else:
-        query = f"""
-            select {asked.place}, which, usage_bucket(us), count(*) from {_TIMED} where times = 1 and {where}
-            group by 1, 2, 3, 4
-        """  # noqa: S608  as above
-        found.buckets.extend(await connection.fetch(query, *values))
+def _of_sums(asked: Asked, pieces: Iterable[Cover]) -> Query:
+    """Return the query of sums."""
+
+    def of(piece: Cover) -> tuple[str, str, str]:
+        measures, group = (_PLAIN, "") if asked.is_cell(piece) else (_ADDED, " group by 1, 2")
+        return f"{asked.place}, {measures}", _CHOSEN if piece.span else "usage_row", group
+
+    return asked.query(pieces, of)
+
+
+def _of_spreads(asked: Asked, pieces: Iterable[Cover]) -> Query:
+    """Return the query of how durations are spread: as they are kept, or of rows by bucket."""
+
+    def of(piece: Cover) -> tuple[str, str, str]:
+        if piece.span:
+            return f"{asked.place}, latency, first_event, 0, 0, 0::bigint", _CHOSEN, ""
+        timed = f"{asked.place}, null::bytea, null::bytea, which, usage_bucket(us), count(*)"
+        return timed, _TIMED, " and times = 1 group by 1, 2, 5, 6"
+
+    return asked.query(pieces, of)
 
 
 async def _whole(connection: Connection, columns: str, part: Part, asked: Asked) -> list[Sequence[Any]]:
     """Read sums of whole hours, where there are no rows to look at instead."""
     since = None if part.since is None else part.since // HOUR * HOUR
     until = None if part.until is None else -(-part.until // HOUR) * HOUR
-    found: list[Sequence[Any]] = []
-    for piece in await _pieces(connection, Part(since, until), asked):
-        where, values = asked.where(piece)
-        found += await connection.fetch(f"select {columns} from {_SUMS} where {where}", *values)  # noqa: S608  as above
-    return found
+    pieces = await _pieces(connection, Part(since, until), asked)
+    if not pieces:
+        return []
+    return await _fetched(connection, asked.query(pieces, lambda _: (columns, _CHOSEN, "")))
 
 
 def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread
@@ -318,41 +354,29 @@ def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by
 
 def _spreads(found: Found) -> dict[Place, Spread]:
     """Return how durations are spread in each cell."""
-    counts: dict[Place, tuple[dict[int, int], dict[int, int]]] = {}
-    for at, name, which, bucket, count in found.buckets:
-        _count(counts.setdefault((at, name), ({}, {}))[which], ((bucket, count),))
-    for at, name, *both in found.spreads:
-        for mine, data in zip(counts.setdefault((at, name), ({}, {})), both, strict=True):
-            _count(mine, unpacked(data).items())
-    return {place: Spread(*map(_counted, both)) for place, both in counts.items()}
+    pieces: dict[Place, tuple[list[bytes], list[bytes]]] = {}
+    for at, name, latency, first_event, which, bucket, count in found.spreads:
+        mine = pieces.setdefault((at, name), ([], []))
+        if latency is None:
+            mine[which].append(packed({bucket: count}))
+            continue
+        mine[0].append(latency)
+        mine[1].append(first_event)
+    return {place: Spread(*(unpacked(b"".join(some)) for some in both)) for place, both in pieces.items()}
 
 
 def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
     """Return what was read as calls, by stretch and names."""
     calls: dict[tuple[int | None, str, str, str, str], int] = {}
-    spreads: dict[tuple[int | None, str, str, str, str], dict[int, int]] = {}
+    spreads: dict[tuple[int | None, str, str, str, str], list[bytes]] = {}
     for at, provider, model, state, failure, count, first_event in found:
         place = at, provider, model, state, failure
         calls[place] = calls.get(place, 0) + count
-        _count(spreads.setdefault(place, {}), unpacked(first_event).items())
+        spreads.setdefault(place, []).append(first_event)
     made = [
-        Call(
-            at, provider, model, state, failure, count, _counted(spreads[at, provider, model, state, failure])
-        )
-        for (at, provider, model, state, failure), count in calls.items()
-        if count
+        Call(*place, count, unpacked(b"".join(spreads[place]))) for place, count in calls.items() if count
     ]
     return sorted(made, key=lambda call: (call.at or 0, call.provider, call.model, call.state, call.failure))
-
-
-def _count(counts: dict[int, int], more: Iterable[tuple[int, int]]) -> None:
-    for place, count in more:
-        counts[place] = counts.get(place, 0) + count
-
-
-def _counted(counts: Mapping[int, int]) -> dict[int, int]:
-    """Return counts without those that came to nothing."""
-    return {place: count for place, count in counts.items() if count}
 
 
 async def _first_day(connection: Connection, key: str | None) -> int | None:

@@ -18,7 +18,7 @@ import msgspec
 from dragoman.store.postgres.database import Connection
 from dragoman.store.posting import Called, Entry, Names, Post, Slot, bounded, posted
 from dragoman.store.reports import DIMENSIONS, KINDS, MEASURES, MOST
-from dragoman.store.spread import Counts, added, packed, unpacked
+from dragoman.store.spread import LONG, folded
 
 LOCK = 0x44524755
 """The advisory lock of those who post (`DRGU`)."""
@@ -128,13 +128,18 @@ def _columns(placed: Mapping[Place, Post], spreads: Mapping[Place, Spreads]) -> 
     """Return what is added, column by column in the order of the index, and what the spreads are then."""
     ordered = sorted(placed.items(), key=lambda item: item[0])
     columns: list[list[Any]] = [list(column) for column in zip(*(place for place, _ in ordered), strict=True)]
-    columns += [[bounded(one.measures[place]) for _, one in ordered] for place in range(len(MEASURES))]
+    measures = zip(*(one.measures for _, one in ordered), strict=True)
+    if all(one.within(MOST) for one in placed.values()):  # always, but for a provider's nonsense
+        columns += map(list, measures)
+    else:
+        columns += [list(map(bounded, column)) for column in measures]
     before = [spreads.get(place, (b"", b"")) for place, _ in ordered]
-    columns.append([_merged(was[0], one.latency) for was, (_, one) in zip(before, ordered, strict=True)])
-    columns.append([_merged(was[1], one.first_event) for was, (_, one) in zip(before, ordered, strict=True)])
+    columns.append([_joined(was[0], one.latency) for was, (_, one) in zip(before, ordered, strict=True)])
+    columns.append([_joined(was[1], one.first_event) for was, (_, one) in zip(before, ordered, strict=True)])
     return columns
 
 
-def _merged(spread: bytes, more: Counts) -> bytes:
-    """Return a spread with more durations counted."""
-    return packed(added(unpacked(spread), more)) if more else spread
+def _joined(spread: bytes, more: bytes) -> bytes:
+    """Return two spreads together, each bucket once where they have become long."""
+    both = spread + more
+    return folded(both) if len(both) > LONG else both

@@ -18,6 +18,7 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store.aside import aside
 from dragoman.store.budgets import Claim, Short
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite.archive import SqliteArchive
@@ -45,6 +46,7 @@ from dragoman.store.sqlite.rows import (
     values_of,
 )
 from dragoman.store.sqlite.sessions import SqliteSessions
+from dragoman.store.sqlite.sums import fit_to_post
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 _DEAD = "exchange.state = 'reserved' and exchange.owner in (select value from json_each(?))"
@@ -73,6 +75,7 @@ class SqliteStore:
     """A :class:`~dragoman.store.Store` in one SQLite file."""
 
     def __init__(self, connections: Connections) -> None:
+        fit_to_post(connections.writing)
         self._writer = Writer(connections.writing, connections.folding)
         self._reader = connections.reading
         self._reads = ThreadPoolExecutor(1, "store-reader")
@@ -83,7 +86,7 @@ class SqliteStore:
         for connection in connections.reporting:
             fit_to_report(connection)
             self._reporting.put(connection)
-        self._reporter = ThreadPoolExecutor(len(connections.reporting), "store-reporter")
+        self._reporter = aside(len(connections.reporting), "store-reporter")
         self._reports = SqliteReports(self._writer.write, self._report)
         self._keys = SqliteKeys(self._writer.write, self._read)
         self._audit = SqliteAudit(self._writer.write, self._read)

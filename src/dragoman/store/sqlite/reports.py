@@ -19,7 +19,7 @@ Reports have threads and connections of their own: a long one holds up no reques
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from operator import add, itemgetter
 from types import MappingProxyType
@@ -41,7 +41,7 @@ from dragoman.store.reports import (
     Sums,
     kind_of,
 )
-from dragoman.store.spread import added, bucket, packed, unpacked
+from dragoman.store.spread import bucket, packed, unpacked
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.sums import Run, SqlitePosting
 
@@ -56,7 +56,8 @@ _MEASURED = len(MEASURES)
 _NO_MEASURES = (0,) * _MEASURED
 _SUMS = ", ".join(f"sum({name})" for name in MEASURES)
 _PLAIN = ", ".join(f"usage.{name}" for name in MEASURES)
-_SPREADS = ", spread_sum(latency), spread_sum(first_event)"
+# Spreads are added by writing one behind the other, which takes nothing of the interpreter's lock.
+_SPREADS = "".join(f", cast(group_concat({name}, '') as blob)" for name in ("latency", "first_event"))
 _SPANS: Mapping[Interval | None, int] = MappingProxyType({"hour": HOUR, "day": DAY})
 _AT: Mapping[Interval | None, str] = MappingProxyType(
     {
@@ -75,11 +76,12 @@ _ALL = f"select {{what}} from usage join usage_group on id = group_id where {_WI
 _LOOKED_UP = """
     with recursive bucket (start) as (
         select :lo union all select start + :span from bucket where start + :span < :hi),
-    chosen as materialized (select * from usage_group where kind = :kind{where})
+    chosen as materialized (
+        select json_extract(value, '$[0]') as id, json_extract(value, '$[1]') as name from json_each(:chosen))
     select {what} from bucket cross join chosen
     cross join usage on span = :span and usage.kind = :kind and at = start and group_id = chosen.id
 """
-_NAMES = "select id, {by} from usage_group where kind = :kind"
+_NAMES = "select id, {by} from usage_group where kind = :kind{where}"
 _BLOCKS = """
     select (select min(at) from usage where span = ? and kind = ?),
         (select max(at) from usage where span = ? and kind = ?)
@@ -124,6 +126,11 @@ class Asked(NamedTuple):
     where: str
     wanted: Mapping[str, str]
     spread: bool
+
+    @property
+    def name(self) -> str:
+        """What SQL calls the group."""
+        return self.by or NONE
 
 
 class SqliteReports:
@@ -194,9 +201,8 @@ class SqliteReports:
 
 
 def fit_to_report(connection: sqlite3.Connection) -> None:
-    """Give a connection that reads reports its functions of spreads."""
+    """Give a connection that reads reports its function of spreads."""
     connection.create_function("spread_bucket", 1, bucket, deterministic=True)
-    connection.create_aggregate("spread_sum", 1, _SpreadSum)  # type: ignore[arg-type]  # typeshed wants int results
 
 
 def spent(connection: sqlite3.Connection, since: int, key: str | None = None) -> int:
@@ -237,8 +243,11 @@ def _asked(
 def _cells(connection: sqlite3.Connection, part: Part, asked: Asked) -> list[Cell]:
     """Return the cells of :meth:`SqliteReports.cells`, as the connection's transaction sees them."""
     found: dict[Place, Columns] = {}
+    # Which groups these are is looked up once: where all combinations are told apart they are many.
+    query = _NAMES.format(by=asked.name, where=asked.where)
+    names: dict[int, str] = dict(connection.execute(query, {**asked.wanted, "kind": asked.kind}))
     for piece in _pieces(connection, part, asked.every, asked.kind):
-        for place, columns in _read(connection, piece, asked):
+        for place, columns in _read(connection, piece, asked, names):
             old = found.get(place)
             found[place] = columns if old is None else _added(old, columns)
     return [
@@ -255,8 +264,7 @@ def _cells(connection: sqlite3.Connection, part: Part, asked: Asked) -> list[Cel
 
 def _added(one: Columns, other: Columns) -> Columns:
     """Return two parts of one cell together."""
-    measures = map(add, one[:_MEASURED], other[:_MEASURED])
-    return (*measures, *map(_merged, one[_MEASURED:], other[_MEASURED:]))
+    return tuple(map(add, one, other))
 
 
 def _calls(connection: sqlite3.Connection, part: Part, every: Interval | None) -> list[Call]:
@@ -268,9 +276,7 @@ def _calls(connection: sqlite3.Connection, part: Part, every: Interval | None) -
         for *place, calls, first_event in connection.execute(query, values):
             who = tuple(place)
             old = found.get(who)
-            found[who] = (
-                (calls, first_event) if old is None else (old[0] + calls, _merged(old[1], first_event))
-            )
+            found[who] = (calls, first_event) if old is None else (old[0] + calls, old[1] + first_event)
     return [
         Call(at if every else None, provider, model, state, failure, calls, unpacked(spread))
         for (at, provider, model, state, failure), (calls, spread) in sorted(found.items(), key=itemgetter(0))
@@ -313,8 +319,10 @@ def _rounded(part: Part) -> Part:
     return msgspec.structs.replace(part, since=since, until=until)
 
 
-def _read(connection: sqlite3.Connection, piece: Cover, asked: Asked) -> Iterator[tuple[Place, Columns]]:
-    """Yield what one piece adds to which cells."""
+def _read(
+    connection: sqlite3.Connection, piece: Cover, asked: Asked, names: Mapping[int, str]
+) -> Iterator[tuple[Place, Columns]]:
+    """Yield what one piece adds to which cells; `names`: of the groups that are read, by their ids."""
     values = {**asked.wanted, "kind": asked.kind, "span": piece.span, "lo": piece.lo, "hi": piece.hi}
     if not piece.span:
         yield from _of_rows(connection, asked, values)
@@ -326,26 +334,25 @@ def _read(connection: sqlite3.Connection, piece: Cover, asked: Asked) -> Iterato
     at = "at" if is_cell else _AT[asked.every].format(at="at")
     grouped = "" if is_cell else " group by 1, 2"
     if asked.kind != KINDS["each"] and not asked.where:
-        names = dict(connection.execute(_NAMES.format(by=asked.by or "''"), values))
         query = f"select {at}, group_id, {measures}{spreads} from usage where {_WITHIN}{grouped}"  # noqa: S608  as above
         for row in connection.execute(query, values):
             yield (row[0], names[row[1]]), row[2:]
         return
-    source = _LOOKED_UP if _few(connection, asked, values) else _ALL
-    what = f"{at}, {asked.by or NONE}, {measures}{spreads}"
-    query = source.format(what=what, where=asked.where) + grouped
-    for row in connection.execute(query, values):
+    if asked.where and not names:
+        return
+    if asked.where and len(names) < connection.execute(_LATEST, values).fetchone()[0]:
+        # Fewer sums are looked up, group by group, than are there.
+        chosen = {"chosen": msgspec.json.encode(list(names.items())).decode()}
+        query = _LOOKED_UP.format(what=f"{at}, name, {measures}{spreads}") + grouped
+        yield from _placed(connection.execute(query, values | chosen))
+        return
+    query = _ALL.format(what=f"{at}, {asked.name}, {measures}{spreads}", where=asked.where) + grouped
+    yield from _placed(connection.execute(query, values))
+
+
+def _placed(rows: Iterable[Columns]) -> Iterator[tuple[Place, Columns]]:
+    for row in rows:
         yield row[:2], row[2:]
-
-
-def _few(connection: sqlite3.Connection, asked: Asked, values: Mapping[str, Any]) -> bool:
-    """Say whether fewer sums are looked up, group by group, than are there."""
-    if not asked.where:
-        return False
-    query = f"select count(*) from usage_group where kind = :kind{asked.where}"  # noqa: S608  as above
-    groups = connection.execute(query, {**asked.wanted, "kind": asked.kind}).fetchone()[0]
-    newest = connection.execute(_LATEST, values).fetchone()[0]
-    return bool(groups < newest)
 
 
 def _of_rows(
@@ -353,7 +360,7 @@ def _of_rows(
 ) -> Iterator[tuple[Place, Columns]]:
     """Yield what rows add to which cells: those of the hours that a part begins or ends within."""
     at = _AT[asked.every].format(at="cast(opened_at as integer)")
-    place = f"{at}, {asked.by or NONE}"
+    place = f"{at}, {asked.name}"
     source = f"from usage_row where opened_at >= :lo and opened_at < :hi{asked.where}"
     nothing = (b"", b"") if asked.spread else ()
     for row in connection.execute(f"select {place}, {_SUMS} {source} group by 1, 2", values):
@@ -377,25 +384,3 @@ def _first_day(connection: sqlite3.Connection, key: str | None) -> int | None:
             return None
         since, until = found[0], found[0] + span
     return since
-
-
-def _merged(one: bytes, other: bytes) -> bytes:
-    if not one or not other:
-        return one or other
-    return packed(added(unpacked(one), unpacked(other)))
-
-
-class _SpreadSum:
-    """The SQL function that adds spreads up."""
-
-    def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
-
-    def step(self, spread: bytes) -> None:
-        """Add one."""
-        for place, count in unpacked(spread).items():
-            self._counts[place] = self._counts.get(place, 0) + count
-
-    def finalize(self) -> bytes:
-        """Return all of them."""
-        return packed(self._counts)

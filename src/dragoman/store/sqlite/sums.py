@@ -1,11 +1,13 @@
 """Posting in SQLite: what waits in the queues of entries and calls is added to the sums, exactly once.
 
-A reporting thread reads the oldest entries, adds them up, and adds to that the sums as they are. One short
-act of the writer then looks whether exactly these entries are still there, puts the new sums in the place of
-the old ones and deletes the entries. Everybody posts the oldest first: where these are still there nobody has
-posted since, so the sums are what they were; where one is not, nothing is written, and the next try begins
-anew. So an entry is posted once however many processes post and wherever one of them dies, and a request
-whose row is to be committed waits for some hundreds of rows at most.
+A reporting thread reads the oldest entries and adds them up by the hour. One short act of the writer then
+looks whether exactly these entries are still there, adds what they come to to the sums, and deletes them.
+Where one is not there somebody else has posted it: nothing is written, and the next try begins anew. So an
+entry is posted once however many processes post and wherever one of them dies, and a request whose row is to
+be committed waits for some hundreds of rows at most.
+
+Whatever SQLite does it does without the interpreter's lock, so that requests are served meanwhile. So hours
+go into a table of the connection's own, and one statement adds them to the sums of every span.
 """
 
 from __future__ import annotations
@@ -15,29 +17,33 @@ import sqlite3
 from asyncio import Lock
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from operator import add, itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store.posting import Called, Entry, Names, Post, bounded, posted
+from dragoman.store.cover import HOUR
+from dragoman.store.posting import SPANS, Called, Entry, Names, bounded, hourly
 from dragoman.store.reports import DIMENSIONS, KINDS, MEASURES, MOST
-from dragoman.store.spread import packed, raised
+from dragoman.store.spread import LONG, folded
 from dragoman.store.sqlite.commit import Write
 
 Result = TypeVar("Result")
 Run = Callable[[Callable[[sqlite3.Connection], Result]], Awaitable[Result]]
 """Runs a function of a reporting connection in a thread that serves no request."""
 
-SLICE = 512
-"""Entries that are posted at a time, so that whoever commits meanwhile waits for few rows."""
+SLICE, DIFFERENT = 1024, 96
+"""Entries that are posted at a time, and different combinations of dimensions among them, so that whoever
+commits meanwhile waits for few rows."""
 
-BACKLOG, LARGE_SLICE = 2_000, 1024
+BACKLOG, LARGE_SLICE, LARGE_DIFFERENT = 20_000, 2048, 384
 """So many entries are a backlog, which is posted in larger slices: fewer rows are written for each."""
 
 MOST_WAITED_FOR = 10_000
 """Entries a report posts before it says that sums are behind: some seconds of it."""
+
+MODEST = 10**9
+"""What is added without a look at whether the sum stays in range: ten thousand millions of such would not."""
 
 MOST_GROUPS = 32_768
 """Groups whose ids are remembered."""
@@ -45,6 +51,8 @@ MOST_GROUPS = 32_768
 Group = tuple[int, Names]
 """A kind of sum, by its number, and what it is of."""
 
+_NAMES = slice(2, 2 + len(DIMENSIONS))
+_MEASURES = slice(2 + len(DIMENSIONS), -1)
 _KEYS = (*DIMENSIONS, *MEASURES)
 _ENTRIES = f"select number, at, {', '.join(_KEYS)}, losses from usage_entry order by number limit ?"  # noqa: S608  names of our own, no values
 _CALLS = """
@@ -58,11 +66,31 @@ _SAME = "select count(*) from {table} where number between ? and ?"
 _DELETE = "delete from {table} where number between ? and ?"
 _GROUP = f"select id from usage_group where kind = ? and {' and '.join(f'{name} = ?' for name in DIMENSIONS)}"  # noqa: S608  as above
 _NEW_GROUP = f"insert into usage_group (kind, {', '.join(DIMENSIONS)}) values (?{', ?' * len(DIMENSIONS)})"  # noqa: S608  as above
-_OLD = f"""
-    select {", ".join(MEASURES)}, latency, first_event from usage
-    where span = ? and kind = ? and at = ? and group_id = ?
+_MADE = (
+    f"""create temp table usage_hour (
+        kind integer, at integer, group_id integer, {", ".join(f"{name} integer" for name in MEASURES)},
+        latency blob, first_event blob, primary key (kind, at, group_id)
+    ) without rowid""",
+    "create temp table usage_span (span integer primary key)",
+    f"insert into usage_span values {', '.join(f'({span})' for span in SPANS)}",  # noqa: S608  as above
+)
+_PUT = f"insert into usage_hour values (?, ?, ?{', ?' * len(MEASURES)}, ?, ?)"  # noqa: S608  as above
+_SPREAD = f"""
+    {{name}} = iif(length({{name}}) + length(excluded.{{name}}) > {LONG},
+        spread_folded(cast({{name}} || excluded.{{name}} as blob)),
+        cast({{name}} || excluded.{{name}} as blob))
+"""
+_ADD = f"""
+    insert into usage
+    select span, kind, at / span * span, group_id, {", ".join(MEASURES)}, latency, first_event
+    from usage_span cross join usage_hour where true
+    on conflict do update set
+        {{measures}}, {_SPREAD.format(name="latency")}, {_SPREAD.format(name="first_event")}
 """  # noqa: S608  as above
-_PUT = f"insert or replace into usage values (?, ?, ?, ?{', ?' * len(MEASURES)}, ?, ?)"  # noqa: S608  as above
+_ADD_MODEST = _ADD.format(measures=", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES))
+_ADD_BOUNDED = _ADD.format(
+    measures=", ".join(f"{name} = max(min({name} + excluded.{name}, {MOST}), -{MOST})" for name in MEASURES)
+)
 
 
 class Ends(NamedTuple):
@@ -85,18 +113,26 @@ class Taken(NamedTuple):
     rows: int
 
 
+Row = tuple[Any, ...]
+"""What is added to the sums of an hour, and of the day and the 32 days it is in: kind, at, group, figures."""
+
+
 class Slice(NamedTuple):
     """What is posted at once.
 
     Attributes:
         taken: Which parts of the queues.
-        sums: What becomes of which sums: their columns but the group's id.
-        groups: The ids of these groups that have one.
+        rows: What they come to.
+        new: The same of groups that have no id yet, by group: at, figures.
+        groups: The ids of the other groups.
+        modest: Whether no figure is so large that a sum might leave its column's range.
     """
 
     taken: tuple[Taken, ...]
-    sums: list[tuple[Group, tuple[int, int, int], tuple[Any, ...]]]
+    rows: list[Row]
+    new: list[tuple[Group, Row]]
     groups: dict[Group, int]
+    modest: bool
 
     @property
     def entries(self) -> int:
@@ -158,38 +194,58 @@ def ends_of(connection: sqlite3.Connection) -> tuple[Ends, Ends]:
     return tuple(Ends(1, 0) if first is None else Ends(first, last) for first, last in (entries, calls))  # type: ignore[return-value]  # two
 
 
+def fit_to_post(connection: sqlite3.Connection) -> None:
+    """Give the connection that writes what posting needs: tables of its own, and a function of spreads."""
+    connection.execute("pragma temp_store = memory")
+    connection.create_function("spread_folded", 1, folded, deterministic=True)
+    for statement in _MADE:
+        connection.execute(statement)
+
+
 def _slice(connection: sqlite3.Connection, *, groups: Mapping[Group, int]) -> Slice:
-    """Return the next slice, added to the sums as one moment has them."""
+    """Return the next slice, as one moment has it."""
     connection.execute("begin")
     try:
-        return _added(connection, groups)
+        is_behind = max(queue.long for queue in ends_of(connection)) > BACKLOG
+        most, different = (LARGE_SLICE, LARGE_DIFFERENT) if is_behind else (SLICE, DIFFERENT)
+        entries = _first(connection.execute(_ENTRIES, (most,)), different)
+        calls = connection.execute(_CALLS, (most,)).fetchall()
+        posts = hourly(map(_entry, entries), (Called(*row[1:]) for row in calls))
+        ids = _ids(connection, [(KINDS[kind], names) for kind, _, names in posts], groups)
     finally:
         connection.execute("rollback")
-
-
-def _added(connection: sqlite3.Connection, groups: Mapping[Group, int]) -> Slice:
-    most = LARGE_SLICE if max(queue.long for queue in ends_of(connection)) > BACKLOG else SLICE
-    entries = connection.execute(_ENTRIES, (most,)).fetchall()
-    calls = connection.execute(_CALLS, (most,)).fetchall()
-    taken = (
+    taken = tuple(
         Taken(table, Ends(rows[0][0], rows[-1][0]), len(rows))
         for table, rows in (("usage_entry", entries), ("usage_call", calls))
         if rows
     )
-    posts = posted(map(_entry, entries), (Called(*row[1:]) for row in calls))
-    ids = _ids(connection, {(KINDS[slot.kind], slot.names) for slot in posts}, groups)
-    sums = []
-    for slot, post in posts.items():
-        group, place = (KINDS[slot.kind], slot.names), (slot.span, KINDS[slot.kind], slot.at)
-        old = connection.execute(_OLD, (*place, ids[group])).fetchone() if group in ids else None
-        sums.append((group, place, _sum(post, old)))
-    return Slice(tuple(taken), sums, ids)
+    figures = [post.measures for post in posts.values()]
+    modest = not figures or (max(map(max, figures)) <= MODEST and min(map(min, figures)) >= -MODEST)
+    found = Slice(taken, [], [], ids, modest)
+    for ((kind, at, names), post), measures in zip(posts.items(), figures, strict=True):
+        group = number, _ = KINDS[kind], names
+        columns = (*(measures if modest else map(bounded, measures)), post.latency, post.first_event)
+        if (id_ := ids.get(group)) is not None:
+            found.rows.append((number, at, id_, *columns))
+        else:
+            found.new.append((group, (at, *columns)))
+    return found
+
+
+def _first(rows: Iterable[tuple[Any, ...]], different: int) -> list[tuple[Any, ...]]:
+    """Return the first rows of entries that have at most so many different combinations of dimensions."""
+    found, seen = [], set()
+    for row in rows:
+        seen.add((row[1] // HOUR, row[_NAMES]))
+        if len(seen) > different:
+            break
+        found.append(row)
+    return found
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    border = 2 + len(DIMENSIONS)
     losses = () if row[-1] == "[]" else tuple(msgspec.json.decode(row[-1]))
-    return Entry(row[1], row[2:border], row[border:-1], losses)
+    return Entry(row[1], row[_NAMES], row[_MEASURES], losses)
 
 
 def _ids(
@@ -198,41 +254,25 @@ def _ids(
     """Return the ids of those groups that have one."""
     found: dict[Group, int] = {}
     for group in wanted:
-        if group in known:
-            found[group] = known[group]
+        if (id_ := known.get(group)) is not None:
+            found[group] = id_
         elif row := connection.execute(_GROUP, (group[0], *group[1])).fetchone():
             found[group] = row[0]
     return found
 
 
-def _sum(post: Post, old: tuple[Any, ...] | None) -> tuple[Any, ...]:
-    """Return a sum's measures and spreads after a post."""
-    if old is None:
-        return (*_bounded(post.measures), packed(post.latency), packed(post.first_event))
-    *measures, latency, first_event = old
-    both = _bounded(list(map(add, measures, post.measures)))
-    return (*both, raised(latency, post.latency), raised(first_event, post.first_event))
-
-
-def _bounded(measures: list[int]) -> list[int]:
-    if max(measures) <= MOST and min(measures) >= -MOST:
-        return measures  # always, but for a provider's nonsense
-    return [bounded(measure) for measure in measures]
-
-
 def _posted(connection: sqlite3.Connection, *, found: Slice) -> dict[Group, int]:
-    """Write a slice, if nobody has posted since it was read; return the ids of its groups, if so."""
+    """Write a slice, if nobody has posted any of it; return the ids of its groups, if so."""
     for part in found.taken:
         if connection.execute(_SAME.format(table=part.table), part.ends).fetchone()[0] != part.rows:
             return {}
     for part in found.taken:
         connection.execute(_DELETE.format(table=part.table), part.ends)
     ids = dict(found.groups)
-    rows = []
-    for group, place, columns in found.sums:
-        if group not in ids:
-            ids[group] = connection.execute(_NEW_GROUP, (group[0], *group[1])).lastrowid or 0
-        rows.append((*place, ids[group], *columns))
-    rows.sort(key=itemgetter(0, 1, 2, 3))  # as they lie in the table
-    connection.executemany(_PUT, rows)
+    for group in dict.fromkeys(group for group, _ in found.new):
+        ids[group] = connection.execute(_NEW_GROUP, (group[0], *group[1])).lastrowid or 0
+    connection.executemany(_PUT, found.rows)
+    connection.executemany(_PUT, [(group[0], at, ids[group], *row) for group, (at, *row) in found.new])
+    connection.execute(_ADD_MODEST if found.modest else _ADD_BOUNDED)
+    connection.execute("delete from usage_hour")
     return ids

@@ -3,6 +3,7 @@
 import { draw } from "./plot.js";
 
 const TICK_MS = 2000;
+const AGAIN_MS = 10_000; // after which a form that was sent may be sent again: nothing came back
 
 /** Ask parts of a page that say hx-trigger="tick from:body" to look again, while somebody looks at them. */
 function tick() {
@@ -147,6 +148,20 @@ document.addEventListener("submit", (event) => {
   const unused = [...form.elements].filter((field) => field.name && !field.disabled && field.value === "");
   for (const field of unused) field.disabled = true;
   setTimeout(() => unused.forEach((field) => { field.disabled = false; }));
+});
+
+document.addEventListener("submit", (event) => {
+  // Sent twice, what the first one made would be refused as being there already, and its secret never seen.
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, AGAIN_MS);
+});
+
+addEventListener("pageshow", () => {
+  // Whoever comes back to a page may send its form again.
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
 document.addEventListener("keydown", (event) => {

@@ -6,9 +6,14 @@ drop trigger exchange_left;
 drop trigger exchange_changed;
 drop view usage_change;
 
--- What the old sums know of rows that are there no more, each hour's on its own.
+-- What the old sums know of rows that are there no more, each hour's on its own. Their names were of any length;
+-- the new ones are cut, as below.
 create temp table usage_gone as
-select at, key, iif(answered_model = '', model, answered_model) as model, provider,
+select
+    at,
+    substr(key, 1, 160) as key,
+    substr(iif(answered_model = '', model, answered_model), 1, 160) as model,
+    substr(provider, 1, 160) as provider,
     sum(requests) as requests, sum(failed) as failed, sum(cancelled) as cancelled, sum(cached) as cached,
     sum(fallback) as fallback, max(sum(input), 0) as input, max(sum(output), 0) as output,
     max(sum(cost_micros), 0) as cost_micros, sum(unknown_cost) as unknown_cost,
