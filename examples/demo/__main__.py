@@ -48,6 +48,20 @@ class Trouble(Exception):
     """What a person can mend."""
 
 
+def count(words: str) -> int:
+    """Return how many exchanges a month is to have."""
+    if (found := int(words)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return found
+
+
+def rate(words: str) -> float:
+    """Return how many requests a second are to be asked."""
+    if not 0 <= (found := float(words)) <= 1000:
+        raise argparse.ArgumentTypeError("from 0 to 1000")
+    return found
+
+
 def options() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").splitlines()[0])
@@ -56,10 +70,10 @@ def options() -> argparse.ArgumentParser:
         "--data", type=Path, default=Path("demo-data"), metavar="FOLDER", help="its own folder"
     )
     parser.add_argument("--fresh", action="store_true", help="begin anew: remove what an earlier demo kept")
-    parser.add_argument("--exchanges", type=int, default=20_000, metavar="N", help="in the month, about")
+    parser.add_argument("--exchanges", type=count, default=20_000, metavar="N", help="in the month, about")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="another one is another month")
     parser.add_argument(
-        "--rate", type=float, default=0.5, metavar="N", help="live requests a second (default: 0.5)"
+        "--rate", type=rate, default=0.5, metavar="N", help="live requests a second (default: 0.5)"
     )
     return parser
 
@@ -232,7 +246,9 @@ def main() -> int:
     except Failure as failure:
         sys.stderr.write(f"demo: {failure.message}\n")
     except OSError as error:  # a folder that is none, a disk that is full
-        sys.stderr.write(f"demo: {error}\n")
+        sys.stderr.write(
+            f"demo: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}\n"
+        )
     except KeyboardInterrupt:
         return 130
     return 1

@@ -148,6 +148,7 @@ def test_a_series_is_told_by_what_suits_its_length() -> None:
         ({"top": "101", "group_by": "key"}, "top", f"1 to {MOST_GROUPS}"),
         ({"top": "\u0663", "group_by": "key"}, "top", "whole number"),
         ({"top": "9" * 5000, "group_by": "key"}, "top", "whole number"),
+        ({"top": "0" * 8 + "1" + "9" * 30, "group_by": "key"}, "top", "whole number"),
         ({"top": "3"}, "top", "group_by one of key"),
         ({"top": "3", "group_by": "day"}, "top", "group_by one of key"),
         ({"order": "name"}, "order", "requests, cost, tokens, errors"),

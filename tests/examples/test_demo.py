@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from examples.demo.__main__ import MARK, environment, ground, options
+from examples.demo.__main__ import MARK, environment, ground, main, options
 from examples.demo.book import GONE
 from examples.demo.cast import (
     DESKS,
@@ -459,6 +459,35 @@ def test_no_other_folder_is_touched(tmp_path: Path) -> None:
     (ours / "old").write_text("x")
     with ground(ours, fresh=True):
         assert [path.name for path in ours.iterdir()] == [MARK]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--exchanges", "-5"], "at least 1"),
+        (["--exchanges", "many"], "invalid count value: 'many'"),
+        (["--rate", "-1"], "from 0 to 1000"),
+        (["--rate", "nan"], "from 0 to 1000"),
+    ],
+)
+def test_numbers_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    """They are the command line's fault, and nothing is begun."""
+    with pytest.raises(SystemExit) as ended:
+        options().parse_args(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says which, in words."""
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("sys.argv", ["demo", "--port", "0", "--data", str(tmp_path / "file" / "demo")])
+    assert main() == 1
+    assert capsys.readouterr().err == f"demo: {tmp_path / 'file' / 'demo'}: Not a directory\n"
 
 
 def test_the_operators_keys_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,13 @@ REDUCE = """async (picture) => {
     [0, 8, 16].reduce((sum, at) => sum + (((one >> at) & 255) - ((other >> at) & 255)) ** 2, 0);
   // The most frequent, then those that are farthest from all that are kept: a rare red stays red.
   const kept = colours.slice(0, 192);
-  const rest = new Map(colours.slice(192).map((one) => [one, Math.min(...kept.map((other) => far(one, other)))]));
+  const least = (one) => Math.min(...kept.map((other) => far(one, other)));
+  const rest = new Map(colours.slice(192).map((one) => [one, least(one)]));
   while (kept.length < 256 && rest.size) {
     const [next] = [...rest].reduce((best, one) => (one[1] > best[1] ? one : best));
     kept.push(next);
     rest.delete(next);
-    for (const [one, least] of rest) rest.set(one, Math.min(least, far(one, next)));
+    for (const [one, known] of rest) rest.set(one, Math.min(known, far(one, next)));
   }
   const place = new Map(kept.map((one, index) => [one, index]));
   for (const one of rest.keys()) {
@@ -41,7 +42,8 @@ REDUCE = """async (picture) => {
   for (let at = 0; at < bytes.length; at += 32768) {
     text += String.fromCharCode(...bytes.subarray(at, at + 32768));
   }
-  return { width, height, palette: kept.flatMap((one) => [0, 8, 16].map((at) => (one >> at) & 255)), pixels: btoa(text) };
+  const palette = kept.flatMap((one) => [0, 8, 16].map((at) => (one >> at) & 255));
+  return { width, height, palette, pixels: btoa(text) };
 }"""
 
 

@@ -57,7 +57,6 @@ def page(browser: Browser, office: Office, scheme: Scheme) -> Iterator[Page]:
 
 def audit(page: Page, axe: str, *rules: str) -> None:
     """Hold what is shown against all rules, or some."""
-    page.wait_for_load_state("networkidle")
     chosen: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": TAGS}
     page.evaluate(axe)
     options = {"runOnly": chosen, "resultTypes": ["violations"], "elementRef": False}

@@ -139,7 +139,6 @@ def test_no_page_takes_a_text_for_markup(browser: Browser, office: Office, width
     with signed_in(browser, office, width=width, at=None) as page:
         for name, path in PATHS.items():
             page.goto(office.url + path)
-            page.wait_for_load_state("networkidle")
             found[name] = amiss(page)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 

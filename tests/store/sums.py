@@ -168,6 +168,11 @@ async def hold(store: Store, gone: Sequence[Kept], chance: Random, *, asks: int 
         assert told == reckoned(there, gone, part, by, every), (part, by, every)
         bare = await store.reports.cells(part, by=by, every=every)
         assert bare == [msgspec.structs.replace(cell, spread=None) for cell in told]
+        if by is None:
+            continue
+        named = {cell.name or "" for cell in told if chance.random() < 0.5} | {"not there"}
+        few = await store.reports.cells(part, by=by, among=named, every=every, spread=True)
+        assert few == [cell for cell in told if cell.name in named], (part, by, named, every)
     for _ in range(10):
         part, every = _hours(chance, times), chance.choice(INTERVALS)
         some = msgspec.structs.replace(part, **chance.choice(({}, {"provider": "p"}, {"state": "failed"})))

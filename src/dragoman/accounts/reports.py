@@ -225,8 +225,11 @@ def one_of(name: str, word: str, known: Collection[str]) -> str:
 
 
 def whole(name: str, text: str, most: int) -> int:
-    """Return a parameter that is a whole number from 1 on; raise ``invalid()`` if it is none."""
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= most:
+    """Return a parameter that is a whole number from 1 on; raise ``invalid()`` if it is none.
+
+    No zeros stand before it: behind enough of them would stand a number that no database takes.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{0,15}", text) or int(text) > most:
         raise invalid(f"{name} must be a whole number from 1 to {most}", name)
     return int(text)
 

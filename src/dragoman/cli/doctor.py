@@ -87,7 +87,7 @@ def report(findings: Sequence[Finding]) -> Iterable[str]:
     for finding in findings:
         fix = f"; {finding.fix}" if finding.fix else ""
         mark = paint(finding.mark, MARKS[finding.mark], sys.stdout)
-        yield f"{mark}  {finding.subject:<15}{finding.text}{fix}"
+        yield f"{mark}  {finding.subject:<14} {finding.text}{fix}"
 
 
 def _files(config: Config) -> Finding:

@@ -27,7 +27,12 @@ def test_the_log_comes_in_pages(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "before=-1", "limit=%D9%A1", "to=5"])
+BEHIND_ZEROS = f"limit={19 * '0'}1{30 * '9'}"
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "before=-1", "limit=%D9%A1", BEHIND_ZEROS, "to=5"]
+)
 def test_a_wrong_parameter_is_refused(tmp_path: Path, query: str) -> None:
     """By its name, and never taken for another."""
 

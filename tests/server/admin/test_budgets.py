@@ -209,7 +209,7 @@ def test_alerts_are_listed_newest_first(tmp_path: Path) -> None:
         assert [one["percent"] for one in told["alerts"]] == [80, 50]
         assert msgspec.convert(told, described.AlertList).alerts[0].spent_usd == 0.00008
         assert len((await ask(gate.port, get("/admin/alerts?limit=1", EYE))).json["alerts"]) == 1
-        for limit in ("0", "x", "1001", "-1", "9" * 4000):
+        for limit in ("0", "x", "1001", "-1", "9" * 4000, "000000001" + "9" * 30, "%D9%A1"):
             assert (await ask(gate.port, get(f"/admin/alerts?limit={limit}", EYE))).status == 400
 
     play(tmp_path, scene)

@@ -317,6 +317,50 @@ def test_nobody_is_sent_elsewhere(tmp_path: Path, after: str) -> None:
     play(tmp_path, act)
 
 
+def test_a_bug_is_told_and_shows_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in a page, an action or at the door is a page that says so; its trace is the log's alone."""
+
+    async def act(gate: House) -> None:
+        browser = await signed(gate)
+        told: list[str] = []
+
+        async def bug(*_: object, **__: object) -> None:
+            raise RuntimeError("a canary of a trace")
+
+        def noted(words: str, _: Exception) -> None:
+            told.append(words)
+
+        gate.gateway._services = msgspec.structs.replace(gate.gateway.services, complain=noted)
+        monkeypatch.setattr(gate.gateway.store.audit, "rows", bug)
+        monkeypatch.setattr(gate.gateway.directory, "admit", bug)
+        for answer in (
+            await browser.open("/admin/audit"),
+            await browser.open("/admin/audit", {"hx-request": "true"}),
+            await Browser(gate).sign_in("sk-any"),
+        ):
+            assert answer.status == 500
+            assert answer.headers["cache-control"] == "no-store"
+            assert b"nternal error; the log has it" in answer.body
+            assert b"canary" not in answer.body
+        paths = ("/admin/audit", "/admin/audit", "/admin/login")
+        assert told == [f"the page {path} failed on a bug" for path in paths]
+
+    play(tmp_path, act)
+
+
+def test_a_form_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    """Whoever promises a form and sends half of it holds no connection for ever."""
+
+    async def act(gate: House) -> None:
+        head = "host: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 99\r\n"
+        answer = await ask(gate.port, f"POST /admin/login HTTP/1.1\r\n{head}\r\nkey=".encode())
+        assert b"was not sent within 0.1 s" in answer.body
+        assert 400 <= answer.status < 600
+        assert b"Sign in" in answer.body
+
+    play(tmp_path, act, DRAGOMAN_SERVER_BODY_TIMEOUT_S="0.1")
+
+
 def test_a_page_says_what_it_does_not_have(tmp_path: Path) -> None:
     """An unknown page is a 404 in the dashboard's frame, a wrong method a 405, a wrong parameter a 400."""
 

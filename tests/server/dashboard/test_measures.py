@@ -80,6 +80,24 @@ def test_unknown_cost_is_a_gap_and_not_zero() -> None:
     assert MEASURES["cost"].told(unknown) == "unknown"
 
 
+def test_the_rest_is_unknown_where_all_of_it_is() -> None:
+    """Of groups drawn as one, what is known counts; where nothing is known it is a gap, and not zero."""
+    unknown, known, none = Sums(requests=1, unknown_cost=1), Sums(requests=1, cost_micros=2_000_000), Sums()
+    rest = [(unknown, unknown, none), (none, known, none)]
+    firsts = tuple(group(f"k{number}", 9, 9, 9) for number in range(DRAWN))
+    groups = tuple(
+        Group(
+            f"rest-{number}",
+            Sums(),
+            Spread(),
+            tuple(Point(3600 * at, sums) for at, sums in enumerate(course)),
+        )
+        for number, course in enumerate(rest)
+    )
+    found = Explored(ASKED, 0.0, 10_800.0, group(None, 0, 0, 0), (*firsts, *groups))
+    assert plot(found, MEASURES["cost"], str)["series"][-1]["values"] == [None, 2.0, 0]
+
+
 def test_a_growth_that_says_nothing_is_cut() -> None:
     """From almost nothing to much is told as more than tenfold, anything less to the percent."""
     assert grown(200_000, 1) == ">+1000 %"

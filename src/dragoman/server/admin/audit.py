@@ -5,9 +5,8 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from dragoman.accounts import shown
-from dragoman.accounts.reports import check_names
+from dragoman.accounts.reports import check_names, whole
 from dragoman.core.extras import Json
-from dragoman.core.failure import invalid
 from dragoman.gateway import Gateway
 from dragoman.server.admin.access import Asking, served, viewer
 
@@ -36,6 +35,4 @@ def number(query: dict[str, str], name: str, *, most: int) -> int | None:
     words = query.get(name)
     if words is None:
         return None
-    if not (words.isascii() and words.isdecimal() and 1 <= int(words[:20]) <= most):
-        raise invalid(f"{name} must be a whole number from 1 to {most}", name)
-    return int(words)
+    return whole(name, words, most)

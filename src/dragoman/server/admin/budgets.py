@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from dragoman.accounts import budgeting
 from dragoman.accounts.budgets import Budgets, BudgetSpec, sees
+from dragoman.accounts.reports import check_names, whole
 from dragoman.core.extras import Json
-from dragoman.core.failure import invalid
 from dragoman.gateway import Gateway
 from dragoman.server.admin.access import Asking, editor, member, served, viewer
 
@@ -32,6 +32,7 @@ def routes(gateway: Gateway) -> list[Route]:
 
 
 async def _list(asking: Asking) -> Json:
+    check_names(asking.query, ())
     kept = asking.gateway.store.budgets
     return {"budgets": await budgeting.shown(kept, await kept.rows(), asking.now)}
 
@@ -57,14 +58,14 @@ async def _remove(asking: Asking) -> Json:
 
 
 async def _alerts(asking: Asking) -> Json:
-    limit = asking.query.get("limit", str(ALERTS))
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
-        raise invalid(f"limit must be a whole number from 1 to {MOST}", "limit")
-    rows = await asking.gateway.store.budgets.alerts(limit=int(limit))
+    check_names(asking.query, ("limit",))
+    limit = whole("limit", asking.query.get("limit", str(ALERTS)), MOST)
+    rows = await asking.gateway.store.budgets.alerts(limit=limit)
     return {"alerts": [budgeting.alert(row) for row in rows]}
 
 
 async def _own(asking: Asking) -> Json:
+    check_names(asking.query, ())
     kept = asking.gateway.store.budgets
     rows = await kept.rows()
     standing = await Budgets(lambda: rows, lambda: asking.now).left(asking.account, kept)

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from dragoman.accounts import shown
 from dragoman.accounts.issuing import OVERLAP_S, Draft, Held
+from dragoman.accounts.reports import check_names
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.accounts.times import WHEN, instant
 from dragoman.core.extras import Json
@@ -82,6 +83,7 @@ def routes(gateway: Gateway) -> list[Route]:
 
 
 async def _list(asking: Asking) -> Json:
+    check_names(asking.query, ())
     held = await asking.issuing.keys()
     return {"keys": [shown.key(one, now=asking.now) for one in held]}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from starlette.routing import Route
 
 from dragoman.accounts import shown
+from dragoman.accounts.reports import check_names
 from dragoman.accounts.terms import Terms
 from dragoman.core.extras import Json
 from dragoman.gateway import Gateway
@@ -32,6 +33,7 @@ def _pages(kind: GroupKind) -> tuple[Page, Page, Page, Page]:
     """Return the pages that list, show, put and remove."""
 
     async def listed(asking: Asking) -> Json:
+        check_names(asking.query, ())
         return {f"{kind}s": [shown.group(row) for row in await asking.issuing.groups(kind)]}
 
     async def found(asking: Asking) -> Json:

@@ -16,6 +16,7 @@ threads and connections: no page holds up a request.
 from __future__ import annotations
 
 import secrets
+from asyncio import timeout
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -68,9 +69,9 @@ class Dashboard:
         }
         self.parts = tuple(parts)
         routes = [
-            Route(f"{HOME}/login", self._asked_in, methods=["GET"]),
-            Route(f"{HOME}/login", self._sign_in, methods=["POST"]),
-            Route(f"{HOME}/logout", self._sign_out, methods=["POST"]),
+            Route(f"{HOME}/login", self._kept(self._asked_in), methods=["GET"]),
+            Route(f"{HOME}/login", self._kept(self._sign_in), methods=["POST"]),
+            Route(f"{HOME}/logout", self._kept(self._sign_out), methods=["POST"]),
         ]
         for part in self.parts:
             if isinstance(part, Page):
@@ -150,7 +151,7 @@ class Dashboard:
                 session = await self._session(request)
                 if session is None:
                     return self._stranger(request)
-                form = await _form(request)
+                form = await self._form(request)
                 _check_token(session, form.get(TOKEN, request.headers.get("x-dragoman-token", "")))
                 visit = Visit(self._gateway, request, session)
                 if action.may == "editor":
@@ -162,6 +163,17 @@ class Dashboard:
                 return await self._failed(request, bug)
 
         return serve
+
+    def _kept(self, serve: Serve) -> Serve:
+        """Return what tells of a bug as pages do, where there is no session yet, or no more."""
+
+        async def kept(request: Request) -> Response:
+            try:
+                return await serve(request)
+            except Exception as bug:  # noqa: BLE001  as above
+                return await self._failed(request, bug)
+
+        return kept
 
     async def _failed(self, request: Request, bug: Exception) -> Response:
         """Tell of a bug of ours: its trace to the log, that it is one to who meets it."""
@@ -198,7 +210,7 @@ class Dashboard:
         form: Form = {}
         try:
             _check_site(request)
-            form = await _form(request)
+            form = await self._form(request)
             secret, session = await self._sessions.open(form.get("key", "").strip())
         except Failure as failure:
             status = max(failure.http_status, 400)
@@ -213,7 +225,7 @@ class Dashboard:
             _check_site(request)
             session = await self._session(request)
             if session is not None:
-                _check_token(session, (await _form(request)).get(TOKEN, ""))
+                _check_token(session, (await self._form(request)).get(TOKEN, ""))
                 await self._sessions.close(request.cookies.get(COOKIE, ""), session.account)
         except Failure as failure:
             return await self._refused(request, failure, None)
@@ -226,6 +238,20 @@ class Dashboard:
         facts = {"fault": fault, "after": after if after and _inside(after) == after else ""}
         text = await self._renderer.render("login.html", {**facts, "environment": self._environment})
         return HTMLResponse(text, status, self._headers)
+
+    async def _form(self, request: Request) -> Form:
+        """Return what a form sent, if it comes in time.
+
+        Raises:
+            Failure: As of :func:`_form`; TIMEOUT, whoever sends it dawdles.
+        """
+        patience_s = self._gateway.config.server.body_timeout_s
+        try:
+            async with timeout(patience_s):
+                return await _form(request)
+        except TimeoutError:
+            message = f"the form was not sent within {patience_s:g} s"
+            raise Failure(Kind.TIMEOUT, message, source=Source.CLIENT) from None
 
     @property
     def _environment(self) -> str:

@@ -125,7 +125,7 @@ def plot(found: Explored, measure: Measure, named: Callable[[str | None], str]) 
     if rest and (measure.adds or len(rest) == 1):
         values = [_values(measure, group.points) for group in rest]
         count = len(found.groups[DRAWN:]) + found.others
-        summed = [sum(value or 0 for value in stack) for stack in zip(*values, strict=True)]
+        summed = [_sum(stack) for stack in zip(*values, strict=True)]
         told: dict[str, Any] = {
             "name": f"{count} others",
             "values": values[0] if len(rest) == 1 else summed,
@@ -138,6 +138,12 @@ def plot(found: Explored, measure: Measure, named: Callable[[str | None], str]) 
         "unit": measure.unit,
         "kind": "bars" if measure.adds else "line",
     }
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    """Return what several add up to; None: nobody knows, and what is known is nothing."""
+    known = sum(value or 0 for value in values)
+    return None if not known and None in values else known
 
 
 def _values(measure: Measure, points: Sequence[Point]) -> list[float | None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dragoman.accounts.reports import check_names
+from dragoman.accounts.reports import check_names, whole
 from dragoman.accounts.repricing import Repriced, Span, preview, reprice
 from dragoman.accounts.tariffs import set_price
 from dragoman.core.failure import Failure, invalid
@@ -151,9 +151,7 @@ def _moment(form: Form, name: str, missing: float) -> float:
 
 def _place(words: str, count: int) -> int:
     """Return the first entry of a page; raise ``invalid()`` where it is no page's number."""
-    if not (words.isascii() and words.isdecimal() and 1 <= int(words[:9]) <= max(1, -(-count // SHOWN))):
-        raise invalid("there is no such page of this list", "page")
-    return (int(words) - 1) * SHOWN
+    return (whole("page", words, max(1, -(-count // SHOWN))) - 1) * SHOWN
 
 
 PAGES = (

@@ -133,19 +133,23 @@ function point(figure, u, told, { unit, shades, at }) {
   }
   const head = document.createElement("p");
   head.textContent = at(told.x[place]);
+  // What adds up and has no figure was booked, and nobody knows at how much: that is not 0.
+  const booked = told.kind !== "line";
   const rows = told.series.flatMap((one, number) => {
-    const value = one.values[place];
-    if (value === null || value === undefined || (value === 0 && told.series.length > 1)) return [];
+    const value = one.values[place] ?? null;
+    if ((value === null && !booked) || (value === 0 && told.series.length > 1)) return [];
     const row = line("div", shades[number], one.name);
     const figures = document.createElement("b");
-    figures.textContent = unit(value);
+    figures.textContent = value === null ? "unknown" : unit(value);
     row.append(figures);
     return [row];
   });
-  if (told.kind !== "line" && told.series.length > 1) {
+  if (booked && told.series.length > 1) {
     const all = document.createElement("div");
     const sum = document.createElement("b");
-    sum.textContent = unit(told.series.reduce((found, one) => found + (one.values[place] ?? 0), 0));
+    const known = told.series.reduce((found, one) => found + (one.values[place] ?? 0), 0);
+    const unknown = told.series.some((one) => (one.values[place] ?? null) === null);
+    sum.textContent = unknown && known === 0 ? "unknown" : unit(known);
     all.append("Total", sum);
     rows.push(all);
   }
