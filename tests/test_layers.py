@@ -29,7 +29,6 @@ HOMES = {
     "httpx": ("sinks/",),
     "starlette": ("server/",),
     "jinja2": ("server/",),
-    "jinja2": ("server/",),
     "uvicorn": ("server/",),
     "httptools": ("server/", "simulator/"),
     "sqlite3": ("store/",),

@@ -219,11 +219,11 @@ class Books:
         self._rows = tuple(await self._store.budgets.rows())
 
     async def _close(self) -> None:
-        """Lower a budget to the cents it has spent: what was left of it paid for nothing any more."""
+        """Lower a budget to what it has spent: what was left of it paid for nothing any more."""
         row = next(row for row in self._rows if row.name == "prototypes")
         window = await self._store.budgets.window(Share(row.name, row.scope, row.subject, 0, None))
-        cents = max(1, window.spent_micros // 10_000)
-        spec = BudgetSpec(f"{cents / 100:.2f}", scope="key", subject=SPENT_OUT, period="total")
+        spent = f"{max(1, window.spent_micros) / 1_000_000:.6f}"
+        spec = BudgetSpec(spent, scope="key", subject=SPENT_OUT, period="total")
         await put(self._store.budgets, row.name, spec, actor=ADMIN, now=self._at)
         self._rows = tuple(await self._store.budgets.rows())
 

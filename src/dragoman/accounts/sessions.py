@@ -1,8 +1,8 @@
 """Sessions of the dashboard: who signed in with a key stays so, without the browser having the key.
 
-A browser gets a random secret in a cookie; the store has its digest, and the digest of the key that signed in.
-So a session is worth nothing to who reads the store, ends when its key is revoked, expires or is rotated away,
-and is known to every process of a gateway at once.
+A browser gets a random secret in a cookie; the store has its digest, and the digest of the key that signed
+in. So a session is worth nothing to who reads the store, ends when its key is revoked, expires or is rotated
+away, and is known to every process of a gateway at once.
 
 * Every sign-in makes a new secret, whatever the browser sent: nobody can hand anybody a session of his own.
 * A session ends :data:`IDLE_S` after it was last used, :data:`LASTS_S` after it began, or when its holder

@@ -213,8 +213,9 @@ class Exchange:
     def passed(self, mark: str) -> None:
         """Note what it has come past just now, for whoever wants to know where its time went.
 
-        ``admit``, ``read``, ``route``, ``recall`` (a recording was looked for), then for each attempt ``reserve``
-        (it is in the ledger) and ``first`` (its first content) or ``fault``, and ``deliver`` (the last byte).
+        ``admit``, ``read``, ``route``, ``recall`` (a recording was looked for), then for each attempt
+        ``reserve`` (it is in the ledger) and ``first`` (its first content) or ``fault``, and ``deliver`` (the
+        last byte).
         """
         self.course.append((mark, round((self.services.tick() - self.began) * 1000, 3)))
 

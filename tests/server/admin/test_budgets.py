@@ -221,3 +221,17 @@ def test_every_page_is_described() -> None:
         *((method, path.replace("/x", "/{name}")) for method, path in ROUTES),
         ("GET", "/v1/budgets"),
     }
+
+
+def test_a_budget_holds_once_it_is_set(tmp_path: Path) -> None:
+    """Who asks right after a budget was set here is under it, and right after it was removed is not."""
+
+    async def scene(gate: House) -> None:
+        spec = {"scope": "key", "subject": "ann", "dollars": "1", "period": "day"}
+        account = await gate.gateway.services.admit(Call("GET", "/", {}, ANN))
+        for method, body, shares in (("PUT", spec, ["mine"]), ("DELETE", None, [])):
+            assert (await send(gate, method, "/admin/budgets/mine", BOSS, body)).status == 200
+            found = gate.gateway.services.budgets.shares(account)
+            assert [share.budget for share in found] == shares
+
+    play(tmp_path, scene)

@@ -2,7 +2,7 @@
 
 Readiness is the configuration's: a provider is ready when it has an address and, if it wants one, a key.
 Health is of the calls of the last 24 hours, whichever exchange they were made for, so that a provider others
-stood in for is seen failing. What a route chooses does not depend on health: there is nothing between the two.
+stood in for is seen failing. What a route chooses does not depend on health.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from starlette.routing import Route, Router
 from dragoman.accounts.sessions import LASTS_S, Session, Sessions, matches
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.gateway import Gateway
+from dragoman.server.admin.access import settled
 from dragoman.server.assets import Assets, guards
 from dragoman.server.client import Receive, Scope, Send, headers_of
 from dragoman.server.dashboard import said
@@ -156,7 +157,9 @@ class Dashboard:
                 visit = Visit(self._gateway, request, session)
                 if action.may == "editor":
                     visit.require_editing()
-                return await self._told(visit, await action.act(visit, form))
+                shown = await action.act(visit, form)
+                await settled(self._gateway)
+                return await self._told(visit, shown)
             except Failure as failure:
                 return await self._refused(request, failure, session)
             except Exception as bug:  # noqa: BLE001  the last resort: told, and never a silent 500

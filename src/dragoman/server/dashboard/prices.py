@@ -107,7 +107,6 @@ async def _set(visit: Visit, form: Form) -> Shown:
         )
     except Failure as failure:
         return await _page(visit, form=form, fault=typed.fault_of(failure, SET))
-    await gateway.directory.refresh()
     did = "taken back: what ships holds again" if withdraw else f"set; it is booked as operator {row.number}"
     return Back("/admin/prices", f"Price of {row.provider}/{row.model} {did}")
 
