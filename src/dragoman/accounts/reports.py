@@ -227,11 +227,12 @@ def one_of(name: str, word: str, known: Collection[str]) -> str:
 def whole(name: str, text: str, most: int) -> int:
     """Return a parameter that is a whole number from 1 on; raise ``invalid()`` if it is none.
 
-    No zeros stand before it: behind enough of them would stand a number that no database takes.
+    All of it is looked at: behind enough zeros would stand a number that no database takes.
     """
-    if not re.fullmatch(r"[1-9][0-9]{0,15}", text) or int(text) > most:
+    found = int(text) if re.fullmatch(r"[0-9]{1,16}", text) else 0
+    if not 1 <= found <= most:
         raise invalid(f"{name} must be a whole number from 1 to {most}", name)
-    return int(text)
+    return found
 
 
 def check_names(query: Query, known: Collection[str]) -> None:

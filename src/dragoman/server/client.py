@@ -148,7 +148,7 @@ async def taken_in(headers: Mapping[str, str], receive: Receive) -> None:
     A connection that is closed while bytes are on their way to it is reset, and what was answered is lost.
     """
     declared = headers.get("content-length", "")
-    if not (declared.isdecimal() and 0 < int(declared[:9]) <= SMALL):
+    if not (declared.isdecimal() and len(declared) < 9 and 0 < int(declared) <= SMALL):
         return
     with suppress(TimeoutError):
         async with timeout(SMALL_S):
