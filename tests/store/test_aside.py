@@ -1,4 +1,4 @@
-"""Threads aside: they are nicer than who serves requests, and work all the same."""
+"""Threads aside: they are nicer than who serves requests, take turns, and work all the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from dragoman.store.aside import NICER, NICEST, aside
+from dragoman.store.aside import NICER, NICEST, Turns, aside
 
 
 def niceness() -> int:
@@ -49,3 +49,37 @@ def test_elsewhere_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = niceness()
     with aside(1, "test") as pool:
         assert pool.submit(niceness).result() == before
+
+
+def test_one_waits_for_another_that_is_short() -> None:
+    """Who comes second begins when the first has ended, and not before."""
+    turns, began, done = Turns(patience_s=60), threading.Event(), []
+
+    def second() -> None:
+        began.set()
+        with turns.turn():
+            done.append("second")
+
+    with turns.turn():
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert began.wait(30)
+        done.append("first")
+    thread.join(30)
+    assert done == ["first", "second"]
+
+
+def test_one_that_takes_long_holds_up_no_other() -> None:
+    """When its time is over others begin beside it; the turn is given on once, by who had it."""
+    now = [0.0]
+    turns = Turns(patience_s=5, tick=lambda: now[0])
+    with turns.turn():
+        now[0] = 6.0
+        with turns.turn():
+            pass
+        with turns.turn():
+            pass
+    with turns.turn():
+        now[0] = 12.0
+        with turns.turn():
+            pass

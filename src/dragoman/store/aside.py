@@ -7,6 +7,9 @@ mostly is nearly everything. ``bench/beside.py`` measures it.
 
 Linux has a niceness for each thread (https://man7.org/linux/man-pages/man2/setpriority.2.html, "C
 library/kernel differences", read 2026-11-21); elsewhere it is the process's, and stays as it is.
+
+That helps little where several of them run at once: a database's driver lets go of the interpreter and takes
+it again for every row, so they, and who serves requests, would hand it round. So they take :class:`Turns`.
 """
 
 from __future__ import annotations
@@ -14,13 +17,46 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 NICER = 10
 """How much nicer: a tenth of the share of a core that one who serves requests has, while he wants it."""
 
 NICEST = 19
+
+
+PATIENCE_S = 0.25
+"""Seconds after which who has the turn keeps nobody waiting any more."""
+
+
+class Turns:
+    """One after another, as long as each is short; one that takes long holds up no other.
+
+    Args:
+        patience_s: Seconds that are short.
+        tick: Seconds of a clock that only goes forward.
+    """
+
+    def __init__(self, patience_s: float = PATIENCE_S, *, tick: Callable[[], float] = time.monotonic) -> None:
+        self._patience_s = patience_s
+        self._tick = tick
+        self._lock = threading.Lock()
+        self._until = 0.0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn, and have it within."""
+        mine = self._lock.acquire(timeout=max(0.0, self._until - self._tick()))
+        if mine:
+            self._until = self._tick() + self._patience_s
+        try:
+            yield
+        finally:
+            if mine:
+                self._lock.release()
 
 
 def aside(most: int, name: str) -> ThreadPoolExecutor:

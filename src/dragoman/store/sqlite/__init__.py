@@ -18,7 +18,7 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow
-from dragoman.store.aside import aside
+from dragoman.store.aside import Turns, aside
 from dragoman.store.budgets import Claim, Short
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite.archive import SqliteArchive
@@ -87,6 +87,7 @@ class SqliteStore:
             fit_to_report(connection)
             self._reporting.put(connection)
         self._reporter = aside(len(connections.reporting), "store-reporter")
+        self._turns = Turns()
         self._reports = SqliteReports(self._writer.write, self._report)
         self._keys = SqliteKeys(self._writer.write, self._read)
         self._audit = SqliteAudit(self._writer.write, self._read)
@@ -329,7 +330,8 @@ class SqliteStore:
     def _acted(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
         connection = self._reporting.get()  # there are as many as threads
         try:
-            return act(connection)
+            with self._turns.turn():
+                return act(connection)
         except sqlite3.Error as error:
             raise failure(error) from error
         finally:
