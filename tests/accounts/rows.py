@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, get_args
 
+from tests.store.sums import counted
+
 from dragoman.store import AttemptRow, ExchangeRow, Meters, State, Store
 from dragoman.store.cover import beginning
 from dragoman.store.reports import Interval, Part, Spread, Sums
@@ -134,7 +136,7 @@ def meant(rows: Iterable[ExchangeRow], part: Part) -> list[ExchangeRow]:
 
 def sums(rows: Iterable[ExchangeRow]) -> Sums:
     """Return the sums over rows."""
-    return sum((_one(row) for row in rows), Sums())
+    return sum((counted(row) for row in rows), Sums())
 
 
 def spread(rows: Iterable[ExchangeRow]) -> Spread:
@@ -166,35 +168,6 @@ async def book(db: Store, rows: Iterable[ExchangeRow]) -> None:
     """Settle exchanges, each with one call of its provider, if it had one."""
     for row in rows:
         await db.settle(row, [attempt(row)] if row.provider else [])
-
-
-def _one(row: ExchangeRow) -> Sums:
-    meters = row.meters
-    whole = row.state == "settled" and not row.cached
-    latency = row.latency_ms if whole else None
-    first = row.first_event_ms if whole else None
-    return Sums(
-        requests=1,
-        failed=row.state in ("failed", "interrupted"),
-        cancelled=row.state == "cancelled",
-        cached=row.cached,
-        fallback=row.fallback,
-        streamed=row.stream,
-        lossy=bool(row.losses),
-        attempts=row.attempts,
-        input=meters.input + meters.cache_read,
-        cache_read=meters.cache_read,
-        output=meters.output + meters.reasoning,
-        reasoning=meters.reasoning,
-        cost_micros=meters.cost_micros or 0,
-        unknown_cost=meters.cost_micros is None,
-        estimated=meters.estimated,
-        saved_micros=row.saved_micros or 0,
-        latency_us=0 if latency is None else round(latency * 1000),
-        latencies=latency is not None,
-        first_event_us=0 if first is None else round(first * 1000),
-        first_events=first is not None,
-    )
 
 
 def _counts(durations: Iterable[float | None]) -> dict[int, int]:

@@ -49,7 +49,7 @@ def row(found: ExchangeRow) -> dict[str, Json]:
     return {
         **{name: getattr(found, name) for name in FIELDS},
         "losses": list(found.losses),
-        **_course(found),
+        **course(found),
         "latency_ms": tenth(found.latency_ms),
         "saved_usd": usd(found.saved_micros),
     }
@@ -124,10 +124,10 @@ def _cells(found: ExchangeRow) -> list[Cell]:
 def _attempt(found: AttemptRow) -> Json:
     names = ("number", "provider", "model", "state", "status")
     more = {"tier": found.tier or None, "price": found.price or None, "upstream_id": found.upstream_id}
-    return {**{name: getattr(found, name) for name in names}, **_course(found), **more}
+    return {**{name: getattr(found, name) for name in names}, **course(found), **more}
 
 
-def _course(found: ExchangeRow | AttemptRow) -> dict[str, Json]:
+def course(found: ExchangeRow | AttemptRow) -> dict[str, Json]:
     """Return what exchanges and attempts have in common: when, how it failed, what it took."""
     known = found.state != "reserved"
     return {

@@ -36,11 +36,11 @@ from dragoman.accounts.figures import (
     tenth,
 )
 from dragoman.accounts.keys import Account, credential
+from dragoman.accounts.logged import course
 from dragoman.accounts.ratings import Finder, Ledgered, Opinion
 from dragoman.accounts.reports import TOTALS, check_names, read, sight, whose
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, invalid
-from dragoman.core.usage import COUNTERS, Usage
 from dragoman.dialects import Call
 from dragoman.dialects.fields import Fields, parse
 from dragoman.dialects.surfaces.asked import refuse_misspelt
@@ -50,7 +50,6 @@ from dragoman.server.answers import in_json, refused
 from dragoman.server.client import UNREAD, Edge, headers_of, taken_in
 from dragoman.server.tables import in_csv, split
 from dragoman.sinks import Rated
-from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.reports import Cell, Part, Spread, Sums
 
 RATING = ("prompt_id", "model", "rating", "feedback")
@@ -297,44 +296,15 @@ def _exchange(found: Ledgered) -> Json:
         **{name: getattr(row, name) for name in ("answered_model", "provider", "state", "status", "stream")},
         **{name: getattr(row, name) for name in ("cached", "fallback", "chunks", "counted", "stop")},
         "losses": list(row.losses),
-        **_course(row),
+        **course(row),
         "latency_ms": tenth(row.latency_ms),
         "rating": None if rating is None else {"rating": rating.rating, "feedback": rating.feedback or None},
         "attempts": [
             {
                 **{name: getattr(one, name) for name in ("number", "provider", "model", "state", "status")},
-                **_course(one),
+                **course(one),
                 "tier": one.tier or None,
             }
             for one in found.attempts
         ],
-    }
-
-
-def _course(row: ExchangeRow | AttemptRow) -> dict[str, Json]:
-    """Write what exchanges and attempts have in common: when, how it failed, what it took."""
-    known = row.state != "reserved"
-    return {
-        "opened_at": row.opened_at,
-        "settled_at": row.settled_at,
-        "first_event_ms": tenth(row.first_event_ms),
-        "usage": _tokens(row.meters) if known else None,
-        "cost_usd": dollars(row.meters.cost_micros) if known else None,
-        "failure": row.failure,
-        "message": row.message,
-    }
-
-
-def _tokens(meters: Meters) -> Json:
-    """Write tokens; null where nobody knows even whether there were any."""
-    counted = Usage(**{name: getattr(meters, name) for name in COUNTERS})
-    if not counted.total and meters.cost_micros is None:
-        return None
-    return {
-        "input_tokens": counted.total_input,
-        "cached_tokens": counted.cache_read,
-        "output_tokens": counted.total_output,
-        "reasoning_tokens": counted.reasoning,
-        "total_tokens": counted.total,
-        "estimated": meters.estimated,
     }

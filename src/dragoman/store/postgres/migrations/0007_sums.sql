@@ -290,6 +290,8 @@ create table usage_group (
     dialect  text     not null
 );
 
+create index usage_group_kind on usage_group (kind);
+
 -- Sums over an hour, a day and 32 days (`span`, seconds), each beginning (`at`, Unix seconds) at a whole multiple
 -- of its length since 1970. Those of one group are beside each other in the index: what is asked about are few
 -- groups. Rows are changed again and again, in the room that is left for it beside them.
