@@ -52,7 +52,7 @@ class Tally(msgspec.Struct):
 
 async def run(plan: Plan) -> list[Figure]:
     """Play the rounds and return their figures."""
-    rounds = plan.turns(6, 200)
+    rounds = plan.turns(4, 200)
     tally, cut = Tally(), None
     async with provider(pace=PACE) as simulator:
         node = Node(plan.place("crash"), environment(simulator) | settings([BUDGET]))

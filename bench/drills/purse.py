@@ -88,7 +88,7 @@ class Hall(msgspec.Struct, kw_only=True):
 
 async def run(plan: Plan) -> list[Figure]:
     """Play the rounds on one machine: four workers on a SQLite file."""
-    rounds = plan.turns(25, 1000)
+    rounds = plan.turns(15, 1000)
     caps = _caps(plan, rounds)
     async with provider(PACE) as simulator:
         node = Node(plan.place("purse"), _environment(simulator, caps), workers=4)
@@ -112,7 +112,7 @@ async def shared(plan: Plan) -> list[Figure]:
     Half-way Redis is killed. At full size one of the nodes is killed in a last round, and stays dead: what it
     held must be free once its lease is over.
     """
-    rounds = plan.turns(12, 1000)
+    rounds = plan.turns(8, 1000)
     caps = _caps(plan, rounds + 1)
     folder = plan.place("shared")
     postgres, redis = Postgres(folder), Redis(folder)

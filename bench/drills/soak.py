@@ -20,7 +20,7 @@ GROWTH = 5.0
 
 async def run(plan: Plan) -> list[Figure]:
     """Ask very often, a new model each time, and watch the memory."""
-    requests = plan.size(5_000, 300_000)
+    requests = plan.size(3_000, 300_000)
     keys = {f"s{number}": f"{MARK}-client-key-{number}" for number in range(KEYS)}
     bad: list[str] = []
     async with provider() as simulator:
