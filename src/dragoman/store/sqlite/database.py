@@ -76,6 +76,8 @@ def open_database(path: Path, spec: StoreSpec, announce: Callable[[str], None] |
                 _migrate(connections.writing, path, announce or (lambda _: None))
             for connection in (connections.reading, *connections.reporting):
                 connection.execute("pragma query_only = on")
+                # Its files are open from here on: what the process holds does not grow with the first report.
+                connection.execute("select 1 from sqlite_schema").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise _refusal(path, _opening(error)) from error
         opened.pop_all()
