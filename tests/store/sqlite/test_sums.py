@@ -97,27 +97,30 @@ def test_nobody_posts_what_another_has(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("table", ["usage", "usage_group"])
 def test_a_post_that_fails_in_the_middle_changes_nothing(tmp_path: Path, table: str) -> None:
     """The entries wait, the sums are as they were, and the next post does it all."""
-    fail = f"""
-        create trigger fail before insert on {table} when (select count(*) from {table}) > 50 begin
-            select raise(abort, 'no');
-        end
-    """
 
-    async def say(db: SqliteStore, sql: str) -> None:
-        def act(connection: sqlite3.Connection) -> None:
-            connection.execute(sql)
+    async def do(db: SqliteStore, sql: str) -> list[tuple[int]]:
+        def act(connection: sqlite3.Connection) -> list[tuple[int]]:
+            return connection.execute(sql).fetchall()
 
-        await db._writer.write(Write(act=act))
+        found: list[tuple[int]] = await db._writer.write(Write(act=act))
+        return found
 
     async def scene(db: SqliteStore) -> None:
         gone = await happen([db], Random(1), steps=60)
+        while await db.reports.post():
+            pass
+        await db.settle(exchange("new", key="never seen", team="never either"), [])
         waiting, posted = await left(db), await requests(db)
-        await say(db, fail)
+        ((there,),) = await do(db, f"select count(*) from {table}")
+        await do(
+            db,
+            f"create trigger fail before insert on {table} when (select count(*) from {table}) > {there} "
+            "begin select raise(abort, 'no'); end",
+        )
         with pytest.raises(Failure):
             await db.reports.cells(Part())
-        assert await left(db) == waiting
-        assert await requests(db) == posted
-        await say(db, "drop trigger fail")
+        assert (await left(db), await requests(db)) == (waiting, posted)
+        await do(db, "drop trigger fail")
         await hold(db, gone, Random(2), asks=5)
 
     play(tmp_path, scene)
