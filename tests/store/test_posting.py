@@ -38,7 +38,10 @@ def off(one: Entry) -> Entry:
 
 
 def test_an_entry_is_part_of_every_kind_and_span() -> None:
-    """Of its combination, of all, and of each dimension alone; of its hour, day and 32 days."""
+    """Of its combination, of all, and of each dimension alone; of its hour, day and 32 days.
+
+    Of two sides there are no hours.
+    """
     found = posted([entry()])
     ats = {span: AT // span * span for span in (HOUR, DAY, BLOCK)}
     alone = [
@@ -46,8 +49,15 @@ def test_an_entry_is_part_of_every_kind_and_span() -> None:
         for place, name in enumerate(DIMENSIONS)
     ]
     kinds = [("each", NAMES), ("all", NOWHERE), *alone]
+    nothing = ("", "", "")
+    sides = [
+        ("who_what", (*NAMES[:6], *nothing)),
+        ("what_how", (*nothing, *NAMES[3:])),
+        ("who_how", (*NAMES[:3], *nothing, *NAMES[6:])),
+    ]
     assert {(slot.kind, slot.names, slot.span, slot.at) for slot in found} == {
-        (kind, names, span, at) for kind, names in kinds for span, at in ats.items()
+        *((kind, names, span, at) for kind, names in kinds for span, at in ats.items()),
+        *((kind, names, span, ats[span]) for kind, names in sides for span in (DAY, BLOCK)),
     }
     for post in found.values():
         assert Sums(*post.measures) == ONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from dragoman.store.reports import (
@@ -9,11 +10,13 @@ from dragoman.store.reports import (
     KINDS,
     LONGEST_NAME,
     MEASURES,
+    SIDES,
     Dimension,
     Kind,
     Part,
     Spread,
     Sums,
+    is_alone,
     kind_of,
 )
 from dragoman.store.spread import bucket
@@ -34,19 +37,34 @@ def test_what_is_asked_of_a_dimension_is_cut_as_names_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "by", "kind"),
+    ("part", "by", "kind", "of_an_hour"),
     [
-        (Part(), None, "all"),
-        (Part(since=5), "model", "model"),
-        (Part(key="a"), None, "key"),
-        (Part(key=""), "key", "key"),
-        (Part(key="a"), "model", "each"),
-        (Part(key="a", state="failed"), None, "each"),
+        (Part(), None, "all", "all"),
+        (Part(since=5), "model", "model", "model"),
+        (Part(key="a"), None, "key", "key"),
+        (Part(key=""), "key", "key", "key"),
+        (Part(key="a"), "model", "who_what", "each"),
+        (Part(team="a", user="b"), "key", "who_how", "each"),
+        (Part(key="a", state="failed"), None, "who_how", "each"),
+        (Part(model="m", route=""), "failure", "what_how", "each"),
+        (Part(model="m", state="failed"), "key", "each", "each"),
     ],
 )
-def test_a_report_is_read_from_the_fewest_sums(part: Part, by: Dimension | None, kind: Kind) -> None:
-    """Of all, of one dimension, or of each combination where two are told apart."""
-    assert kind_of(part, by) == kind
+def test_a_report_is_read_from_the_fewest_sums(
+    part: Part, by: Dimension | None, kind: Kind, of_an_hour: Kind
+) -> None:
+    """Of all, of one dimension, of two sides, or of each combination where all three are told apart."""
+    assert kind_of(part, by, hourly=False) == kind
+    assert kind_of(part, by, hourly=True) == of_an_hour
+
+
+def test_two_dimensions_are_always_on_two_sides() -> None:
+    """Whatever is filtered by, and grouped by, is not read from each combination."""
+    for one in DIMENSIONS:
+        for other in DIMENSIONS:
+            kind = kind_of(msgspec.structs.replace(Part(), **{one: "x"}), other, hourly=False)
+            assert is_alone(kind) == (one == other)
+            assert one == other or {one, other} <= set(SIDES[kind])  # type: ignore[index]  # asserted
 
 
 def test_sums_add_up_measure_by_measure() -> None:

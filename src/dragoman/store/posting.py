@@ -3,8 +3,8 @@
 Pure. A store reads some entries, has them added up by the hour (:func:`hourly`), or by every span
 (:func:`posted`), adds what comes out to its sums, and deletes the entries.
 
-An entry is part of eleven sums of its hour, each of twenty measures. So that they are not 220 additions, the
-measures of an entry are one large number (:func:`_number`), 64 bits for each of them: eleven additions.
+An entry is part of fourteen sums, each of twenty measures. So that they are not 280 additions, the measures
+of an entry are one large number (:func:`_number`), 64 bits for each of them: fourteen additions at most.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TypeVar
 import msgspec
 
 from dragoman.store.cover import BLOCK, DAY, HOUR
-from dragoman.store.reports import DIMENSIONS, LONGEST_NAME, MEASURES, MOST, Kind
+from dragoman.store.reports import DIMENSIONS, LONGEST_NAME, MEASURES, MOST, SIDES, Kind, Sides
 from dragoman.store.spread import pair, together
 
 SPANS = (HOUR, DAY, BLOCK)
+"""The spans of sums, in seconds."""
 
 MOST_TOGETHER = 9_000
 """Entries that are added up at once: so many of the most that counts are within 63 bits."""
@@ -79,8 +80,7 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 Hour = tuple[Kind, int, Names]
-"""Which sum of an hour: of which kind, from when on, of what."""
-
+"""Which sum of an hour, or of a day where its kind has no hours: of which kind, from when on, of what."""
 
 Place = TypeVar("Place", Hour, Slot)
 Thing = TypeVar("Thing", Entry, Called)
@@ -146,13 +146,21 @@ def posted(entries: Iterable[Entry], called: Iterable[Called] = ()) -> dict[Slot
     """
     found: dict[Slot, Post] = {}
     for (kind, at, names), post in hourly(entries, called).items():
-        for span in SPANS:
+        for span in spans_of(kind):
             _of(found, Slot(kind, span, at // span * span, names)).add(post)
     return found
 
 
+def spans_of(kind: Kind) -> tuple[int, ...]:
+    """Return the spans that sums of a kind have.
+
+    Those of two sides have no hours: these would be most of them, and all combinations of an hour are few.
+    """
+    return SPANS[1:] if kind in SIDES else SPANS
+
+
 def hourly(entries: Iterable[Entry], called: Iterable[Called] = ()) -> dict[Hour, Post]:
-    """Return what entries, and calls of providers, add to which sums of an hour.
+    """Return what entries, and calls of providers, add to which sums of an hour; of two sides, of a day.
 
     Raises:
         ValueError: They are more than :data:`MOST_TOGETHER`.
@@ -171,6 +179,8 @@ def hourly(entries: Iterable[Entry], called: Iterable[Called] = ()) -> dict[Hour
     for place, kind in enumerate(DIMENSIONS):
         found |= _alone(kind, place, combinations)
     found |= _alone("all", None, combinations)
+    for sides in SIDES:
+        found |= _together(sides, combinations)
     for call in _few(called):
         _take(found, call)
     return found
@@ -215,6 +225,17 @@ def _alone(
         return {(kind, at, NOWHERE): post for (at, _), post in found.items()}
     before, after = NOWHERE[:place], NOWHERE[place + 1 :]
     return {(kind, at, (*before, name, *after)): post for (at, name), post in found.items()}
+
+
+def _together(sides: Sides, combinations: Iterable[tuple[int, Names, Post]]) -> dict[Hour, Post]:
+    """Return the sums of a day that two sides have, from those of combinations."""
+    found: dict[Hour, Post] = {}
+    told = SIDES[sides]
+    apart = [name in told for name in DIMENSIONS]
+    for at, names, post in combinations:
+        which = tuple(name if is_told else "" for name, is_told in zip(names, apart, strict=True))
+        _of(found, (sides, at // DAY * DAY, which)).add(post)
+    return found
 
 
 def _take(hours: dict[Hour, Post], call: Called) -> None:

@@ -10,7 +10,9 @@ The ledger's rows are the truth; these are their sums, and equal to them to the 
    every few seconds; a report does so first.
 3. **Sums have kinds.** Of every hour, day and 32 days there are sums for each combination of dimensions that
    was seen (``each``), and for each value of one dimension alone (``key``, ``model``, ...) and of all, so
-   that a year by day reads hundreds of rows, not hundreds of thousands.
+   that a year by day reads hundreds of rows, not hundreds of thousands. Dimensions have three sides: who
+   asks, what answers, and how it went. Of every day and 32 days there are sums for the combinations of two
+   sides, for reports that ask about two dimensions: of one model, by key.
 """
 
 from __future__ import annotations
@@ -40,7 +42,20 @@ DIMENSIONS: tuple[Dimension, ...] = (
     "dialect",
 )
 
-Kind = Literal["each", "all", Dimension, "loss", "attempt"]
+Sides = Literal["who_what", "what_how", "who_how"]
+"""Two of the three sides that :data:`DIMENSIONS` have, of three dimensions each: who asks (key, team, user),
+what answers (model, provider, route), and how it went (state, failure, dialect)."""
+
+SIDES: Mapping[Sides, tuple[Dimension, ...]] = MappingProxyType(
+    {
+        "who_how": (*DIMENSIONS[:3], *DIMENSIONS[6:]),
+        "what_how": DIMENSIONS[3:],
+        "who_what": DIMENSIONS[:6],
+    }
+)
+"""The dimensions that two sides tell apart; those of which there are fewest combinations first."""
+
+Kind = Literal["each", "all", Dimension, "loss", "attempt", Sides]
 """What a sum is of. ``loss``: exchanges in which one thing was lost (its word stands in `model`'s place);
 ``attempt``: calls of a provider, by provider, model, state and failure."""
 
@@ -59,6 +74,9 @@ KINDS: Mapping[Kind, int] = MappingProxyType(
         "dialect": 10,
         "loss": 11,
         "attempt": 12,
+        "who_what": 13,
+        "what_how": 14,
+        "who_how": 15,
     }
 )
 """What each kind is called in the tables."""
@@ -100,12 +118,27 @@ class Part(msgspec.Struct, frozen=True):
         return {name: value[:LONGEST_NAME] for name, value in found.items() if value is not None}
 
 
-def kind_of(part: Part, by: Dimension | None) -> Kind:
-    """Return the kind of sum a report is read from: the one that tells apart no more than it asks."""
+def kind_of(part: Part, by: Dimension | None, *, hourly: bool) -> Kind:
+    """Return the kind of sum a report is read from: the one that tells apart the least that it asks.
+
+    Args:
+        part: What it is of.
+        by: What it is grouped by.
+        hourly: Whether sums of an hour are read.
+    """
     asked = set(part.wanted) | ({by} if by else set())
-    if len(asked) > 1:
-        return "each"
-    return asked.pop() if asked else "all"
+    if len(asked) <= 1:
+        return asked.pop() if asked else "all"
+    if not hourly:
+        for sides, told in SIDES.items():
+            if asked <= set(told):
+                return sides
+    return "each"
+
+
+def is_alone(kind: Kind) -> bool:
+    """Say whether sums of a kind are of one dimension, or of all: there is one for each name and stretch."""
+    return kind == "all" or kind in DIMENSIONS
 
 
 class Sums(msgspec.Struct, frozen=True, gc=False):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 from tests.servers import PostgresServer
 from tests.store.postgres.scene import play
-from tests.store.sums import BEGAN, attempt, exchange, reckoned
+from tests.store.sums import BEGAN, attempt, exchange, happen, reckoned
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import ExchangeRow, Meters, Part
@@ -19,8 +21,9 @@ from dragoman.store.postgres.database import Connection, connect, scripts
 from dragoman.store.postgres.reports import PostgresReports
 from dragoman.store.postgres.sums import LEFT, LOCK, post
 from dragoman.store.prices import Priced
-from dragoman.store.reports import Sums
+from dragoman.store.reports import KINDS, MEASURES, Sums
 from dragoman.store.spec import StoreSpec
+from dragoman.store.spread import unpacked
 
 OLD_ATTEMPT = """
     insert into attempt (
@@ -242,3 +245,42 @@ def test_a_ledger_of_an_earlier_version_is_summed_up(server: PostgresServer, url
         assert [cell.sums.requests for cell in await store.reports.cells(Part())] == [2 if number == 1 else 5]
 
     play(url, scene)
+
+
+SIDES = f"""
+    select span, kind, at, key, team, "user", model, provider, route, state, failure, dialect, digest,
+        {", ".join(MEASURES)}, latency, first_event
+    from usage join usage_group on id = group_id where kind > {KINDS["attempt"]} and requests <> 0
+"""
+
+
+def test_an_upgrade_makes_the_sums_of_two_sides(server: PostgresServer, ready: str) -> None:
+    """What a migration adds up from sums of each combination is what posting has added up, digests too."""
+
+    async def told(store: PostgresStore) -> list[tuple[Any, ...]]:
+        rows = (
+            (*row[:-2], *({k: v for k, v in unpacked(spread).items() if v} for spread in row[-2:]))
+            for row in await store._pool.fetch(SIDES)
+        )
+        return sorted(rows, key=repr)
+
+    async def scene(store: PostgresStore) -> None:
+        await happen([store], Random(7), steps=100)
+        odd = exchange("odd", key='q"\\\n\t\r\b\f\x01\x1f\x7f/é\u2028😀', team="<&>'")
+        await store.settle(odd, [])
+        while await store.reports.post():
+            pass
+        posted = await told(store)
+        assert len(posted) > 100
+        (script,) = (one for one in scripts() if "usage_side" in one)
+        server.say(
+            f"""begin; set search_path = dragoman;
+            delete from usage using usage_group where id = group_id and kind > {KINDS["attempt"]};
+            delete from usage_group where kind > {KINDS["attempt"]};
+            alter table usage rename group_id to "group";
+            {script}; commit""",
+            ready.rpartition("/")[2],
+        )
+        assert await told(store) == posted
+
+    play(ready, scene)

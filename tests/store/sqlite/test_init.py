@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.core.failure import Failure, Kind
-from dragoman.store import AttemptRow, ExchangeRow, Meters, State
+from dragoman.store import AttemptRow, ExchangeRow, Meters, Part, State
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore
 from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE
@@ -356,9 +356,11 @@ def test_settings_are_kept(tmp_path: Path) -> None:
 
 
 def test_f48_a_full_disk_is_an_outage_that_heals(tmp_path: Path) -> None:
-    """With no room for a row nothing is acknowledged; with room again the same store goes on."""
+    """With no room for a row nothing is acknowledged, and reports are told; with room again the store goes on."""
 
     async def scene(db: SqliteStore) -> None:
+        for place in range(100):
+            await db.settle(exchange(f"ended {place}", key=f"k{place}", state="settled"), [])
         connection = db._writer._connection
         (pages,) = connection.execute("pragma page_count").fetchone()
         connection.execute(f"pragma max_page_count = {pages}")
@@ -367,8 +369,13 @@ def test_f48_a_full_disk_is_an_outage_that_heals(tmp_path: Path) -> None:
             await asyncio.gather(*tries)
         assert caught.value.kind is Kind.UNAVAILABLE
         assert "full" in caught.value.message
+        with pytest.raises(Failure):
+            await db.reports.post()
+        (cell,) = await db.reports.cells(Part())
+        assert cell.sums.requests == 100
         booked = len(await db.exchanges(limit=1000))
         connection.execute("pragma max_page_count = 100000")
+        assert await db.reports.cells(Part()) == [cell]
         await db.open_exchange(exchange("healed"), attempt("healed"))
         assert len(await db.exchanges(limit=1000)) == booked + 1
 

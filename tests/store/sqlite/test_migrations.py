@@ -39,6 +39,9 @@ PUBLISHED = {
     "0005_reports.sql": "c49db38b6f1a0033fe29de404986953a9f937292b26727f59cbbc9ca040edd7f",
     "0006_recordings.sql": "41f93b89a8c318c772772fdc80f16168c9f7f8cc3b7496570374c643838c508d",
     "0007_accounts.sql": "21691248d12f4bf77c0667e0cbd5f920e10664f9b85f65cb550f5a8df78b3cd1",
+    "0008_course.sql": "b63abaf71901afe0e597e6d1fe2fe14267fc2ef8237f0a7e36139b42122c1e7b",
+    "0009_sums.sql": "955a9d71673305b6137124ed1c48cdeb7f6252757f8c58b3a570291b012ce9bb",
+    "0010_requests.sql": "8f3526d3682ef00725e49dd1ffd9b3010fc8727ee3407efcca797ccaca164ae7",
 }
 """Scripts that files of other people have been through, by their SHA-256."""
 

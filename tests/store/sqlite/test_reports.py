@@ -22,7 +22,7 @@ from tests.store.sums import BEGAN, attempt, exchange, happen, hold
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import Interval, Meters, Part, Sums
 from dragoman.store.cover import DAY, HOUR
-from dragoman.store.reports import DIMENSIONS, Cell
+from dragoman.store.reports import DIMENSIONS, SIDES, Cell
 from dragoman.store.sqlite import SqliteStore
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.reports import spent
@@ -220,7 +220,7 @@ def test_a_word_that_nobody_was_asked_for_makes_no_group(tmp_path: Path) -> None
         sums = Sums(requests=50, failed=50, attempts=50, unknown_cost=50)
         assert await db.reports.cells(Part(), by="model") == [Cell(None, "", sums)]
         kinds = ("each", "all", *DIMENSIONS)
-        assert len(await db._read("select 1 from usage")) == 3 * len(kinds)
+        assert len(await db._read("select 1 from usage")) == 3 * len(kinds) + 2 * len(SIDES)
 
     play(tmp_path, scene)
 

@@ -9,17 +9,20 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import msgspec
 import pytest
 from tests.store.sums import BEGAN, Kept, attempt, exchange, happen, hold
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import Meters, Part
 from dragoman.store.cover import HOUR
-from dragoman.store.reports import MOST
-from dragoman.store.spread import LONG
+from dragoman.store.reports import KINDS, MEASURES, MOST
+from dragoman.store.spread import LONG, unpacked
 from dragoman.store.sqlite import SqliteStore, sums
 from dragoman.store.sqlite.commit import Write
 
@@ -118,10 +121,59 @@ def test_a_post_that_fails_in_the_middle_changes_nothing(tmp_path: Path, table: 
             "begin select raise(abort, 'no'); end",
         )
         with pytest.raises(Failure):
-            await db.reports.cells(Part())
+            await db.reports.post()
         assert (await left(db), await requests(db)) == (waiting, posted)
         await do(db, "drop trigger fail")
         await hold(db, gone, Random(2), asks=5)
+
+    play(tmp_path, scene)
+
+
+async def _full(db: SqliteStore, *, full: bool) -> None:
+    """Let nothing be posted, as on a full disk; or let it be posted again."""
+    says = "create trigger full_disk before insert on usage begin select raise(abort, 'no'); end"
+    says = says if full else "drop trigger full_disk"
+    await db._writer.write(Write(act=lambda connection: connection.execute(says).fetchall()))
+
+
+@pytest.mark.parametrize("posted", [0, 60])
+def test_f48_what_cannot_be_posted_is_told(tmp_path: Path, posted: int) -> None:
+    """Every report is what the rows are, though nothing can be written; whatever was posted before."""
+
+    async def scene(db: SqliteStore) -> None:
+        gone = await happen([db], Random(3), steps=posted)
+        while await db.reports.post():
+            pass
+        await _full(db, full=True)
+        for place in range(40):
+            at = BEGAN + place * 7 * HOUR
+            row = exchange(str(1000 + place), at, key="ab"[place % 2], state="failed", failure="upstream")
+            row = msgspec.structs.replace(row, losses=("dropped:seed",), latency_ms=3.0 * place)
+            await db.settle(row, [attempt(row.id, at=at, state="settled", first_event_ms=5.0)])
+        waiting = await left(db)
+        assert waiting[0] >= 40
+        await hold(db, gone, Random(4), asks=40)
+        assert await left(db) == waiting
+        await _full(db, full=False)
+        await hold(db, gone, Random(4), asks=5)
+        assert await left(db) == (0, 0)
+
+    play(tmp_path, scene)
+
+
+def test_f48_where_too_much_waits_the_fault_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the way is said, not how many entries wait."""
+    monkeypatch.setattr(sums, "MOST_TOGETHER", 10)
+
+    async def scene(db: SqliteStore) -> None:
+        await _full(db, full=True)
+        await book(db, 10)
+        (cell,) = await db.reports.cells(Part())
+        assert cell.sums.requests == 10
+        await book(db, 1, first=10)
+        with pytest.raises(Failure) as caught:
+            await db.reports.cells(Part())
+        assert caught.value.message == "the store refused a row: no"
 
     play(tmp_path, scene)
 
@@ -312,3 +364,37 @@ def test_entries_are_what_triggers_say(tmp_path: Path) -> None:
         assert await left(db) == (3, 1)
 
     play(tmp_path, scene)
+
+
+SIDES = f"""
+    select span, usage.kind, at, key, team, user, model, provider, route, state, failure, dialect,
+        {", ".join(MEASURES)}, latency, first_event
+    from usage join usage_group on id = group_id where usage.kind > {KINDS["attempt"]} and requests <> 0
+"""
+
+
+def test_an_upgrade_makes_the_sums_of_two_sides(tmp_path: Path) -> None:
+    """What a migration adds up from sums of each combination is what posting has added up."""
+
+    def told(file: sqlite3.Connection) -> list[tuple[Any, ...]]:
+        rows = (
+            (*row[:-2], *({k: v for k, v in unpacked(spread).items() if v} for spread in row[-2:]))
+            for row in file.execute(SIDES)
+        )
+        return sorted(rows, key=repr)
+
+    async def scene(db: SqliteStore) -> None:
+        await happen([db], Random(7), steps=150)
+        while await db.reports.post():
+            pass
+
+    play(tmp_path, scene)
+    script = resources.files("dragoman.store.sqlite") / "migrations" / "0011_sides.sql"
+    with closing(sqlite3.connect(tmp_path / "dragoman.db")) as file:
+        posted = told(file)
+        file.execute("delete from usage where kind > ?", (KINDS["attempt"],))
+        file.execute("delete from usage_group where kind > ?", (KINDS["attempt"],))
+        assert told(file) == []
+        file.executescript(script.read_text("utf-8"))
+        assert len(posted) > 100
+        assert told(file) == posted

@@ -14,7 +14,7 @@ from __future__ import annotations
 from asyncio import get_running_loop, to_thread
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dragoman.core.failure import Failure
 from dragoman.core.failure import Kind as Fault
@@ -34,6 +34,7 @@ from dragoman.store.reports import (
     Part,
     Spread,
     Sums,
+    is_alone,
     kind_of,
 )
 from dragoman.store.spread import packed, unpacked
@@ -71,12 +72,11 @@ _STRETCH: Mapping[Interval | None, str] = MappingProxyType(
 
 _ADDED = ", ".join(f"least(sum({name}), {LARGEST})::bigint" for name in MEASURES)
 _PLAIN = ", ".join(MEASURES)
-_SUMS = 'usage join usage_group on usage_group.id = usage."group"'
+_SUMS = "usage join usage_group on usage_group.id = usage.group_id"
 _TIMED = """
     usage_row cross join lateral (
         values (0, latencies, latency_us), (1, first_events, first_event_us)) as timed (which, times, us)
 """
-_CHOSEN = 'usage join chosen on chosen.id = usage."group"'
 _BLOCKS = f"""
     select min(at), max(at), set_config('random_page_cost', '1.1', true)
     from {_SUMS} where kind = $1 and span = $2
@@ -105,11 +105,25 @@ class Asked(NamedTuple):
     Of all pieces of time at once: a query for each would be a journey for each.
     """
 
-    kind: Kind
     by: Dimension | None
     every: Interval | None
-    wanted: Mapping[Dimension, str]
+    part: Part
     among: list[str] | None = None
+    only: Literal["loss", "attempt"] | None = None
+
+    @property
+    def wanted(self) -> Mapping[Dimension, str]:
+        """What is asked of dimensions."""
+        return self.part.wanted
+
+    def kind(self, piece: Cover) -> Kind:
+        """Return the kind of the sums that are read of a piece of time."""
+        return self.only or kind_of(self.part, self.by, hourly=piece.span == HOUR)
+
+    def source(self, piece: Cover) -> str:
+        """Return the sums of a piece of time, of the groups that are asked about."""
+        chosen = f"chosen_{self.kind(piece)}"
+        return f"usage join {chosen} on {chosen}.id = usage.group_id"
 
     @property
     def place(self) -> str:
@@ -129,7 +143,7 @@ class Asked(NamedTuple):
             return wanted
         return f"{wanted} and {_name(self.by)} = any(${1 + len(self.wanted)}::text[])"
 
-    def query(self, pieces: Iterable[Cover], of: Callable[[Cover], tuple[str, str, str]]) -> Query:
+    def query(self, pieces: Collection[Cover], of: Callable[[Cover], tuple[str, str, str]]) -> Query:
         """Return a query of all pieces of time.
 
         Args:
@@ -148,12 +162,14 @@ class Asked(NamedTuple):
                 else f"opened_at >= {lo} and opened_at < {hi}{self.where}"
             )
             parts.append(f"select {columns} from {source} where {within}{group}")  # noqa: S608  as above
-        chosen = f"select * from usage_group where kind = {KINDS[self.kind]}{self.where}"  # noqa: S608  as above
-        return Query(f"with chosen as materialized ({chosen}) {' union all '.join(parts)}", values)
+        groups = "chosen_{} as materialized (select * from usage_group where kind = {}{})"
+        kinds = dict.fromkeys(self.kind(piece) for piece in pieces)
+        chosen = ", ".join(groups.format(kind, KINDS[kind], self.where) for kind in kinds)
+        return Query(f"with {chosen} {' union all '.join(parts)}", values)
 
     def is_cell(self, piece: Cover) -> bool:
         """Say whether each sum of a piece is a cell by itself."""
-        return self.kind != "each" and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
+        return is_alone(self.kind(piece)) and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
 
 
 class Found(NamedTuple):
@@ -192,7 +208,7 @@ class PostgresReports:
     ) -> list[Cell]:
         """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
         named = None if by is None or among is None else [name[:LONGEST_NAME] for name in among]
-        asked = Asked(kind_of(part, by), by, every, part.wanted, named)
+        asked = Asked(by, every, part, named)
 
         async def act(connection: Connection) -> Found:
             pieces = await _pieces(connection, part, asked)
@@ -208,7 +224,7 @@ class PostgresReports:
         """Return the calls of providers, of whole hours; an hour that is asked for in part is all of it."""
         if unknown := part.wanted.keys() - {"provider", "model", "state", "failure"}:
             raise ValueError(f"calls know no {', '.join(sorted(unknown))}")
-        asked = Asked("attempt", None, every, part.wanted)
+        asked = Asked(None, every, part, only="attempt")
         columns = f"{_STRETCH[every]}, provider, model, state, failure, requests, first_event"
 
         async def act(connection: Connection) -> list[Sequence[Any]]:
@@ -222,7 +238,7 @@ class PostgresReports:
             raise ValueError("losses are told by time only")
 
         async def act(connection: Connection) -> list[Sequence[Any]]:
-            return await _whole(connection, "model, requests", part, Asked("loss", None, None, {}))
+            return await _whole(connection, "model, requests", part, Asked(None, None, part, only="loss"))
 
         found: dict[str, int] = {}
         for word, count in await self._told(act):
@@ -295,8 +311,7 @@ async def spent(connection: Connection, since: int, key: str | None = None) -> i
 
 async def _pieces(connection: Connection, part: Part, asked: Asked) -> list[Cover]:
     """Return the pieces of a part's time in which there are sums."""
-    kind: Kind = asked.kind if asked.kind in {"loss", "attempt"} else "all"
-    first, last, _ = await connection.first(_BLOCKS, KINDS[kind], BLOCK)
+    first, last, _ = await connection.first(_BLOCKS, KINDS[asked.only or "all"], BLOCK)
     if first is None:
         return []
     since = first if part.since is None else max(part.since, first)
@@ -308,22 +323,22 @@ async def _fetched(connection: Connection, query: Query) -> list[Sequence[Any]]:
     return await connection.fetch(query.text, *query.values)
 
 
-def _of_sums(asked: Asked, pieces: Iterable[Cover]) -> Query:
+def _of_sums(asked: Asked, pieces: Collection[Cover]) -> Query:
     """Return the query of sums."""
 
     def of(piece: Cover) -> tuple[str, str, str]:
         measures, group = (_PLAIN, "") if asked.is_cell(piece) else (_ADDED, " group by 1, 2")
-        return f"{asked.place}, {measures}", _CHOSEN if piece.span else "usage_row", group
+        return f"{asked.place}, {measures}", asked.source(piece) if piece.span else "usage_row", group
 
     return asked.query(pieces, of)
 
 
-def _of_spreads(asked: Asked, pieces: Iterable[Cover]) -> Query:
+def _of_spreads(asked: Asked, pieces: Collection[Cover]) -> Query:
     """Return the query of how durations are spread: as they are kept, or of rows by bucket."""
 
     def of(piece: Cover) -> tuple[str, str, str]:
         if piece.span:
-            return f"{asked.place}, latency, first_event, 0, 0, 0::bigint", _CHOSEN, ""
+            return f"{asked.place}, latency, first_event, 0, 0, 0::bigint", asked.source(piece), ""
         timed = f"{asked.place}, null::bytea, null::bytea, which, usage_bucket(us), count(*)"
         return timed, _TIMED, " and times = 1 group by 1, 2, 5, 6"
 
@@ -337,7 +352,7 @@ async def _whole(connection: Connection, columns: str, part: Part, asked: Asked)
     pieces = await _pieces(connection, Part(since, until), asked)
     if not pieces:
         return []
-    return await _fetched(connection, asked.query(pieces, lambda _: (columns, _CHOSEN, "")))
+    return await _fetched(connection, asked.query(pieces, lambda piece: (columns, asked.source(piece), "")))
 
 
 def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread

@@ -50,17 +50,17 @@ _MAKE_GROUPS = f"""
     returning digest, id
 """  # noqa: S608  as above
 _SPREADS = """
-    select "group", span, at, latency, first_event from usage
-    where ("group", span, at) in (select * from unnest($1::bigint[], $2::integer[], $3::bigint[]))
+    select group_id, span, at, latency, first_event from usage
+    where (group_id, span, at) in (select * from unnest($1::bigint[], $2::integer[], $3::bigint[]))
 """
 _BOUNDED = f"{{name}} = greatest(least(kept.{{name}} + excluded.{{name}}, {MOST}), -{MOST})"
 _ADD = f"""
-    insert into usage as kept ("group", span, at, {", ".join(MEASURES)}, latency, first_event)
+    insert into usage as kept (group_id, span, at, {", ".join(MEASURES)}, latency, first_event)
     select * from unnest(
         $1::bigint[], $2::integer[], $3::bigint[],
         {", ".join(f"${4 + n}::bigint[]" for n in range(len(MEASURES)))},
         ${4 + len(MEASURES)}::bytea[], ${5 + len(MEASURES)}::bytea[])
-    on conflict ("group", span, at) do update set
+    on conflict (group_id, span, at) do update set
         {", ".join(_BOUNDED.format(name=name) for name in MEASURES)},
         latency = excluded.latency,
         first_event = excluded.first_event

@@ -13,6 +13,8 @@ transaction: no exchange is missed or counted twice because it ended meanwhile.
 Where sums of several dimensions are told apart, those of one time are either looked up, group by group, or
 all read: whichever is less.
 
+Where nothing can be written, as on a full disk, nothing is posted: a report adds what waits itself.
+
 Reports have threads and connections of their own: a long one holds up no request, nor the other reports.
 """
 
@@ -21,14 +23,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from operator import add, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
-from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
+from dragoman.core.failure import Failure
+from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, beginning, cover
+from dragoman.store.posting import Post
 from dragoman.store.reports import (
+    DIMENSIONS,
     KINDS,
     LONGEST_NAME,
     MEASURES,
@@ -36,14 +42,16 @@ from dragoman.store.reports import (
     Cell,
     Dimension,
     Interval,
+    Kind,
     Part,
     Spread,
     Sums,
+    is_alone,
     kind_of,
 )
 from dragoman.store.spread import bucket, packed, unpacked
 from dragoman.store.sqlite.commit import Write
-from dragoman.store.sqlite.sums import Run, SqlitePosting
+from dragoman.store.sqlite.sums import Behind, Hours, Run, SqlitePosting, waiting
 
 __all__ = ["Run", "SqliteReports", "fit_to_report", "spent"]
 
@@ -70,6 +78,9 @@ _AT: Mapping[Interval | None, str] = MappingProxyType(
 )
 """When the stretch begins that a time is in."""
 
+CALLED: tuple[Dimension, ...] = ("provider", "model", "state", "failure")
+"""What is known of a call of a provider."""
+
 _DURATIONS = (("latency_us", "latencies"), ("first_event_us", "first_events"))
 _WITHIN = "span = :span and usage.kind = :kind and at >= :lo and at < :hi"
 _ALL = f"select {{what}} from usage join usage_group on id = group_id where {_WITHIN}{{where}}"  # noqa: S608  names of our own, no values
@@ -86,10 +97,12 @@ _BLOCKS = """
     select (select min(at) from usage where span = ? and kind = ?),
         (select max(at) from usage where span = ? and kind = ?)
 """
-_LATEST = """
+_USUAL = """
     select count(*) from usage where span = :span and kind = :kind and at = (
-        select max(at) from usage where span = :span and kind = :kind and at >= :lo and at < :hi)
+        select max(at) from usage where span = :span and kind = :kind and at >= :lo and at < :middle)
 """
+"""How many sums one time has: one in the middle, for the last one has only begun."""
+
 _CALLS = """
     select {at}, provider, model, state, failure, requests, first_event
     from usage join usage_group on id = group_id
@@ -120,17 +133,22 @@ Columns = tuple[Any, ...]
 class Asked(NamedTuple):
     """What a report is of, as queries say it."""
 
-    kind: int
+    part: Part
     by: Dimension | None
     every: Interval | None
     where: str
     wanted: Mapping[str, str]
     spread: bool
+    among: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
         """What SQL calls the group."""
         return self.by or NONE
+
+    def kind(self, piece: Cover) -> Kind:
+        """Return the kind of the sums that are read of a piece of time."""
+        return kind_of(self.part, self.by, hourly=piece.span == HOUR)
 
 
 class SqliteReports:
@@ -161,12 +179,12 @@ class SqliteReports:
     ) -> list[Cell]:
         """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
         asked = _asked(part, by, every, among=among, spread=spread)
-        found: list[Cell] = await self._told(partial(_cells, part=part, asked=asked))
+        found: list[Cell] = await self._told(partial(_cells, asked=asked))
         return found
 
     async def calls(self, part: Part, *, every: Interval | None = None) -> list[Call]:
         """Return the calls of providers of whole hours."""
-        if unknown := part.wanted.keys() - {"provider", "model", "state", "failure"}:
+        if unknown := part.wanted.keys() - {*CALLED}:
             raise ValueError(f"calls know no {', '.join(sorted(unknown))}")
         found: list[Call] = await self._told(partial(_calls, part=_rounded(part), every=every))
         return found
@@ -186,17 +204,27 @@ class SqliteReports:
         found: float | None = await self._told(partial(_first, key=key))
         return found
 
-    async def _told(self, act: Callable[[sqlite3.Connection], Any]) -> Any:
-        """Run a report in one transaction, after what waits is posted."""
+    async def _told(self, act: Callable[[sqlite3.Connection, Hours], Any]) -> Any:
+        """Run a report in one transaction, after what waits is posted, or with what waits."""
+        fault: Failure | None = None
+        try:
+            await self._posting.all_posted()
+        except Behind:
+            raise
+        except Failure as failure:
+            fault = failure
 
         def whole(connection: sqlite3.Connection) -> Any:
             connection.execute("begin")
             try:
-                return act(connection)
+                if fault is None:
+                    return act(connection, {})
+                if (left := waiting(connection)) is None:
+                    raise fault
+                return act(connection, left)
             finally:
                 connection.execute("rollback")
 
-        await self._posting.all_posted()
         return await self._run(whole)
 
 
@@ -218,7 +246,7 @@ def spent(connection: sqlite3.Connection, since: int, key: str | None = None) ->
         _SPENT_ROWS.format(where=asked.where), {**asked.wanted, "lo": since, "hi": whole}
     )
     waiting = connection.execute(_SPENT_WAITING.format(where=asked.where), {**asked.wanted, "lo": whole})
-    cells = _cells(connection, part, asked)
+    cells = _cells(connection, {}, asked)
     posted = cells[0].sums.cost_micros if cells else 0
     return int(posted + rows.fetchone()[0] + waiting.fetchone()[0])
 
@@ -233,21 +261,31 @@ def _asked(
 ) -> Asked:
     wanted = {str(name): value for name, value in part.wanted.items()}
     where = "".join(f" and {name} = :{name}" for name in wanted)
+    names = None
     if by is not None and among is not None:
-        named = {f"among{place}": name[:LONGEST_NAME] for place, name in enumerate(among)}
+        names = frozenset(name[:LONGEST_NAME] for name in among)
+        named = {f"among{place}": name for place, name in enumerate(names)}
         where += f" and {by} in ({', '.join(f':{place}' for place in named)})"
         wanted |= named
-    return Asked(KINDS[kind_of(part, by)], by, every, where, wanted, spread)
+    return Asked(part, by, every, where, wanted, spread, names)
 
 
-def _cells(connection: sqlite3.Connection, part: Part, asked: Asked) -> list[Cell]:
-    """Return the cells of :meth:`SqliteReports.cells`, as the connection's transaction sees them."""
+def _cells(connection: sqlite3.Connection, left: Hours, asked: Asked) -> list[Cell]:
+    """Return the cells of :meth:`SqliteReports.cells`, as the connection's transaction sees them.
+
+    Args:
+        connection: That of the transaction.
+        left: What waits to be posted, and is to be told too.
+        asked: What is read.
+    """
     found: dict[Place, Columns] = {}
     # Which groups these are is looked up once: where all combinations are told apart they are many.
+    names: dict[Kind, dict[int, str]] = {}
     query = _NAMES.format(by=asked.name, where=asked.where)
-    names: dict[int, str] = dict(connection.execute(query, {**asked.wanted, "kind": asked.kind}))
-    for piece in _pieces(connection, part, asked.every, asked.kind):
-        for place, columns in _read(connection, piece, asked, names):
+    for piece in _pieces(connection, left, asked.part, asked.every):
+        if piece.span and (kind := asked.kind(piece)) not in names:
+            names[kind] = dict(connection.execute(query, {**asked.wanted, "kind": KINDS[kind]}))
+        for place, columns in chain(_read(connection, piece, asked, names), _of_waiting(left, piece, asked)):
             old = found.get(place)
             found[place] = columns if old is None else _added(old, columns)
     return [
@@ -267,13 +305,18 @@ def _added(one: Columns, other: Columns) -> Columns:
     return tuple(map(add, one, other))
 
 
-def _calls(connection: sqlite3.Connection, part: Part, every: Interval | None) -> list[Call]:
-    kind, asked = KINDS["attempt"], _asked(part)
+def _calls(connection: sqlite3.Connection, left: Hours, part: Part, every: Interval | None) -> list[Call]:
+    asked = _asked(part, every=every)
+    query = _CALLS.format(at=_AT[every].format(at="at"), where=asked.where)
     found: dict[tuple[int, str, str, str, str], tuple[int, bytes]] = {}
-    for piece in _pieces(connection, part, every, kind):
-        values = {**asked.wanted, "kind": kind, "span": piece.span, "lo": piece.lo, "hi": piece.hi}
-        query = _CALLS.format(at=_AT[every].format(at="at"), where=asked.where)
-        for *place, calls, first_event in connection.execute(query, values):
+    for piece in _pieces(connection, left, part, every, "attempt"):
+        when = {"span": piece.span, "lo": piece.lo, "hi": piece.hi}
+        posted = connection.execute(query, {**asked.wanted, **when, "kind": KINDS["attempt"]})
+        more = (
+            (at, *(told[name] for name in CALLED), post.measures[0], post.first_event)
+            for at, told, post in _left(left, piece, asked, "attempt")
+        )
+        for *place, calls, first_event in chain(posted, more):
             who = tuple(place)
             old = found.get(who)
             found[who] = (calls, first_event) if old is None else (old[0] + calls, old[1] + first_event)
@@ -284,17 +327,22 @@ def _calls(connection: sqlite3.Connection, part: Part, every: Interval | None) -
     ]
 
 
-def _losses(connection: sqlite3.Connection, part: Part) -> list[tuple[str, int]]:
+def _losses(connection: sqlite3.Connection, left: Hours, part: Part) -> list[tuple[str, int]]:
     found: dict[str, int] = {}
-    for piece in _pieces(connection, part, None, KINDS["loss"]):
-        for word, times in connection.execute(_LOSSES, (piece.span, KINDS["loss"], piece.lo, piece.hi)):
+    for piece in _pieces(connection, left, part, None, "loss"):
+        posted = connection.execute(_LOSSES, (piece.span, KINDS["loss"], piece.lo, piece.hi))
+        more = (
+            (told["model"], post.measures[0]) for _, told, post in _left(left, piece, _asked(part), "loss")
+        )
+        for word, times in chain(posted, more):
             found[word] = found.get(word, 0) + times
     return sorted(
         ((word, times) for word, times in found.items() if times), key=lambda one: (-one[1], one[0])
     )
 
 
-def _first(connection: sqlite3.Connection, key: str | None) -> float | None:
+def _first(connection: sqlite3.Connection, _: Hours, key: str | None) -> float | None:
+    # Of what waits to be posted the row is still there, but for a moment after it was deleted.
     where, values = ("", ()) if key is None else (" where key = ?", (key,))
     query = f"select min(opened_at) from exchange{where}"  # noqa: S608  words of our own, no values
     at: float | None = connection.execute(query, values).fetchone()[0]
@@ -302,11 +350,15 @@ def _first(connection: sqlite3.Connection, key: str | None) -> float | None:
     return at if day is None or (at is not None and at < day + DAY) else float(day)
 
 
-def _pieces(connection: sqlite3.Connection, part: Part, every: Interval | None, kind: int) -> Iterator[Cover]:
-    """Yield the pieces of a part's time in which anything was counted."""
-    first, last = connection.execute(_BLOCKS, (BLOCK, kind) * 2).fetchone()
-    if first is None:
+def _pieces(
+    connection: sqlite3.Connection, left: Hours, part: Part, every: Interval | None, kind: Kind = "all"
+) -> Iterator[Cover]:
+    """Yield the pieces of a part's time in which anything of a kind was counted."""
+    blocks = [at for at in connection.execute(_BLOCKS, (BLOCK, KINDS[kind]) * 2).fetchone() if at is not None]
+    blocks += [at // BLOCK * BLOCK for _, at, _ in left]
+    if not blocks:
         return iter(())
+    first, last = min(blocks), max(blocks)
     since = first if part.since is None else max(part.since, first)
     until = last + BLOCK if part.until is None else min(part.until, last + BLOCK)
     return cover(since, until, BLOCK if every is None else HOUR if every == "hour" else DAY)
@@ -320,27 +372,30 @@ def _rounded(part: Part) -> Part:
 
 
 def _read(
-    connection: sqlite3.Connection, piece: Cover, asked: Asked, names: Mapping[int, str]
+    connection: sqlite3.Connection, piece: Cover, asked: Asked, groups: Mapping[Kind, Mapping[int, str]]
 ) -> Iterator[tuple[Place, Columns]]:
-    """Yield what one piece adds to which cells; `names`: of the groups that are read, by their ids."""
-    values = {**asked.wanted, "kind": asked.kind, "span": piece.span, "lo": piece.lo, "hi": piece.hi}
+    """Yield what one piece adds to which cells; `groups`: the names of those that are read, by their ids."""
+    kind = asked.kind(piece)
+    values = {**asked.wanted, "kind": KINDS[kind], "span": piece.span, "lo": piece.lo, "hi": piece.hi}
     if not piece.span:
         yield from _of_rows(connection, asked, values)
         return
     # A sum that is a whole cell, of its own dimension and stretch alone, needs no adding up.
-    is_cell = asked.kind != KINDS["each"] and piece.span == _SPANS.get(asked.every)
+    names = groups[kind]
+    is_cell = is_alone(kind) and piece.span == _SPANS.get(asked.every)
     measures = _PLAIN if is_cell else _SUMS
     spreads = "" if not asked.spread else ", latency, first_event" if is_cell else _SPREADS
     at = "at" if is_cell else _AT[asked.every].format(at="at")
     grouped = "" if is_cell else " group by 1, 2"
-    if asked.kind != KINDS["each"] and not asked.where:
+    if is_alone(kind) and not asked.where:
         query = f"select {at}, group_id, {measures}{spreads} from usage where {_WITHIN}{grouped}"  # noqa: S608  as above
         for row in connection.execute(query, values):
             yield (row[0], names[row[1]]), row[2:]
         return
     if asked.where and not names:
         return
-    if asked.where and len(names) < connection.execute(_LATEST, values).fetchone()[0]:
+    middle = max(piece.lo + piece.span, (piece.lo + piece.hi) / 2)
+    if asked.where and len(names) < connection.execute(_USUAL, values | {"middle": middle}).fetchone()[0]:
         # Fewer sums are looked up, group by group, than are there.
         chosen = {"chosen": msgspec.json.encode(list(names.items())).decode()}
         query = _LOOKED_UP.format(what=f"{at}, name, {measures}{spreads}") + grouped
@@ -371,6 +426,26 @@ def _of_rows(
             spreads = [b"", b""]
             spreads[which] = packed({bucket_: count})
             yield (where[0], where[1]), (*_NO_MEASURES, *spreads)
+
+
+def _of_waiting(left: Hours, piece: Cover, asked: Asked) -> Iterator[tuple[Place, Columns]]:
+    """Yield what waits to be posted adds to which cells."""
+    for at, told, post in _left(left, piece, asked, "each"):
+        spreads = (post.latency, post.first_event) if asked.spread else ()
+        yield (at, told[asked.by] if asked.by else ""), (*post.measures, *spreads)
+
+
+def _left(
+    left: Hours, piece: Cover, asked: Asked, kind: Kind
+) -> Iterator[tuple[int, dict[Dimension, str], Post]]:
+    """Yield what of one kind waits to be posted and is asked for: its stretch, its names, what it adds."""
+    wanted = asked.part.wanted.items()
+    for (its, at, names), post in left.items():
+        told = dict(zip(DIMENSIONS, names, strict=True))
+        is_asked = its == kind and piece.span and piece.lo <= at < piece.hi
+        is_named = asked.by is None or asked.among is None or told[asked.by] in asked.among
+        if is_asked and is_named and wanted <= told.items():
+            yield beginning(at, asked.every) if asked.every else 0, told, post
 
 
 def _first_day(connection: sqlite3.Connection, key: str | None) -> int | None:

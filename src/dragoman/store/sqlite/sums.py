@@ -23,7 +23,17 @@ import msgspec
 
 from dragoman.core.failure import Failure, Kind
 from dragoman.store.cover import HOUR
-from dragoman.store.posting import SPANS, Called, Entry, Names, bounded, hourly
+from dragoman.store.posting import (
+    MOST_TOGETHER,
+    Called,
+    Entry,
+    Hour,
+    Names,
+    Post,
+    bounded,
+    hourly,
+    spans_of,
+)
 from dragoman.store.reports import DIMENSIONS, KINDS, MEASURES, MOST
 from dragoman.store.spread import LONG, folded
 from dragoman.store.sqlite.commit import Write
@@ -66,13 +76,14 @@ _SAME = "select count(*) from {table} where number between ? and ?"
 _DELETE = "delete from {table} where number between ? and ?"
 _GROUP = f"select id from usage_group where kind = ? and {' and '.join(f'{name} = ?' for name in DIMENSIONS)}"  # noqa: S608  as above
 _NEW_GROUP = f"insert into usage_group (kind, {', '.join(DIMENSIONS)}) values (?{', ?' * len(DIMENSIONS)})"  # noqa: S608  as above
+_SPANS = [(span, number) for kind, number in KINDS.items() for span in spans_of(kind)]
 _MADE = (
     f"""create temp table usage_hour (
         kind integer, at integer, group_id integer, {", ".join(f"{name} integer" for name in MEASURES)},
         latency blob, first_event blob, primary key (kind, at, group_id)
     ) without rowid""",
-    "create temp table usage_span (span integer primary key)",
-    f"insert into usage_span values {', '.join(f'({span})' for span in SPANS)}",  # noqa: S608  as above
+    "create temp table usage_span (span integer, kind integer, primary key (span, kind)) without rowid",
+    f"insert into usage_span values {', '.join(map(str, _SPANS))}",  # noqa: S608  as above
 )
 _PUT = f"insert into usage_hour values (?, ?, ?{', ?' * len(MEASURES)}, ?, ?)"  # noqa: S608  as above
 _SPREAD = f"""
@@ -82,8 +93,8 @@ _SPREAD = f"""
 """
 _ADD = f"""
     insert into usage
-    select span, kind, at / span * span, group_id, {", ".join(MEASURES)}, latency, first_event
-    from usage_span cross join usage_hour where true
+    select span, usage_span.kind, at / span * span, group_id, {", ".join(MEASURES)}, latency, first_event
+    from usage_span cross join usage_hour on usage_hour.kind = usage_span.kind where true
     on conflict do update set
         {{measures}}, {_SPREAD.format(name="latency")}, {_SPREAD.format(name="first_event")}
 """  # noqa: S608  as above
@@ -91,6 +102,10 @@ _ADD_MODEST = _ADD.format(measures=", ".join(f"{name} = {name} + excluded.{name}
 _ADD_BOUNDED = _ADD.format(
     measures=", ".join(f"{name} = max(min({name} + excluded.{name}, {MOST}), -{MOST})" for name in MEASURES)
 )
+
+
+class Behind(Failure):
+    """More waits to be posted than a report can wait for."""
 
 
 class Ends(NamedTuple):
@@ -112,6 +127,9 @@ class Taken(NamedTuple):
     ends: Ends
     rows: int
 
+
+Hours = Mapping[Hour, Post]
+"""What is to be added to the sums, by the hour."""
 
 Row = tuple[Any, ...]
 """What is added to the sums of an hour, and of the day and the 32 days it is in: kind, at, group, figures."""
@@ -170,14 +188,15 @@ class SqlitePosting:
         """Post what waits to be posted now.
 
         Raises:
-            Failure: UNAVAILABLE: there is more than can be waited for; says how many. Some were posted.
+            Behind: There is more than can be waited for; says how many. Some were posted.
+            Failure: UNAVAILABLE: nothing can be written.
         """
         ends: tuple[Ends, Ends] = await self._run(ends_of)
         lasts, done = [queue.last for queue in ends], 0
         while any(queue.long and queue.first <= last for queue, last in zip(ends, lasts, strict=True)):
             if done >= MOST_WAITED_FOR:
                 left = sum(queue.long for queue in ends)
-                raise Failure(
+                raise Behind(
                     Kind.UNAVAILABLE,
                     f"sums are being brought up to date; {left:,} entries left",
                     code="store_unavailable",
@@ -192,6 +211,18 @@ def ends_of(connection: sqlite3.Connection) -> tuple[Ends, Ends]:
     found = connection.execute(_ENDS).fetchone()
     entries, calls = found[:2], found[2:]
     return tuple(Ends(1, 0) if first is None else Ends(first, last) for first, last in (entries, calls))  # type: ignore[return-value]  # two
+
+
+def waiting(connection: sqlite3.Connection) -> Hours | None:
+    """Return what waits to be posted, added up; None: it is more than is added up at once.
+
+    A report that finds that nothing can be written adds it itself.
+    """
+    entries = connection.execute(_ENTRIES, (MOST_TOGETHER + 1,)).fetchall()
+    calls = connection.execute(_CALLS, (MOST_TOGETHER + 1,)).fetchall()
+    if max(len(entries), len(calls)) > MOST_TOGETHER:
+        return None
+    return hourly(map(_entry, entries), (Called(*row[1:]) for row in calls))
 
 
 def fit_to_post(connection: sqlite3.Connection) -> None:
