@@ -119,7 +119,7 @@ def test_a_series_is_told_by_what_suits_its_length() -> None:
         ({"period": "day", "interval": "month"}, "month"),
     ):
         assert read(query, own=None, now=NOW, interval=True).interval == every
-    assert read({"group_by": "key", "interval": "day"}, own=None, now=NOW).top == 20
+    assert read({"group_by": "key", "interval": "day"}, own=None, now=NOW).top == 8
     assert read({"group_by": "key"}, own=None, now=NOW).top is None
 
 

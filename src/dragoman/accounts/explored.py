@@ -188,7 +188,7 @@ def put_together(asked: Asked, found: Gathered, *, since: float | None, told: bo
         asked,
         since,
         until,
-        together([*named, *rest], places),
+        _total(found, places) if found.others else together(sorted_, places),
         named if asked.by is not None else (),
         together(rest, places) if rest else None,
         len(sorted_[top:]) + len(found.others),
@@ -234,6 +234,13 @@ async def _failures(reports: Reports, part: Part) -> list[Cell]:
     for state in FAILED:
         found += await reports.cells(msgspec.structs.replace(part, state=state), by="failure")
     return found
+
+
+def _total(found: Gathered, places: Places) -> Group:
+    """Return all groups together, where not every group is named; they are what the others are reckoned from."""
+    before = None if found.before is None else summed(cell.sums for cell in found.before)
+    total = group(None, found.totals, found.total_wholes, places)
+    return msgspec.structs.replace(total, before=before)
 
 
 def _others(found: Gathered, places: Places) -> list[Group]:

@@ -57,7 +57,9 @@ class Places(NamedTuple):
 def summed(many: Iterable[Sums]) -> Sums:
     """Return several sums together."""
     rows = [msgspec.structs.astuple(one) for one in many]
-    return Sums(*map(sum, zip(*rows, strict=True))) if rows else Sums()
+    if len(rows) < 2:
+        return Sums(*rows[0]) if rows else Sums()
+    return Sums(*map(sum, zip(*rows, strict=True)))
 
 
 def spread_over(many: Iterable[Spread | None]) -> Spread:
@@ -98,6 +100,8 @@ def series(cells: Sequence[Cell], starts: Sequence[int]) -> Group:
 
 def together(groups: Sequence[Group], places: Places) -> Group:
     """Return several groups as one."""
+    if len(groups) == 1:
+        return msgspec.structs.replace(groups[0], name=None)
     points = [
         _point(at, [one.points[place] for one in groups], places) for place, at in enumerate(places.starts)
     ]

@@ -54,7 +54,7 @@ FINE_S = 2 * DAY_S
 MOST_POINTS = 1000
 """Stretches one report may have: 41 days of hours, or almost three years of days."""
 
-MOST_GROUPS, GROUPS = 100, 20
+MOST_GROUPS, GROUPS = 100, 8
 """Groups that may be told stretch by stretch, and how many are unless said; the rest is told as one."""
 
 Query = Mapping[str, str]

@@ -380,13 +380,13 @@ def _read(
     if not piece.span:
         yield from _of_rows(connection, asked, values)
         return
-    # A sum that is a whole cell, of its own dimension and stretch alone, needs no adding up.
+    # Where a sum is of one stretch, few are of one cell, or none: they need no adding up here.
+    is_stretch = piece.span == _SPANS.get(asked.every)
+    measures = _PLAIN if is_stretch else _SUMS
+    spreads = "" if not asked.spread else ", latency, first_event" if is_stretch else _SPREADS
+    at = "at" if is_stretch else _AT[asked.every].format(at="at")
+    grouped = "" if is_stretch else " group by 1, 2"
     names = groups[kind]
-    is_cell = is_alone(kind) and piece.span == _SPANS.get(asked.every)
-    measures = _PLAIN if is_cell else _SUMS
-    spreads = "" if not asked.spread else ", latency, first_event" if is_cell else _SPREADS
-    at = "at" if is_cell else _AT[asked.every].format(at="at")
-    grouped = "" if is_cell else " group by 1, 2"
     if is_alone(kind) and not asked.where:
         query = f"select {at}, group_id, {measures}{spreads} from usage where {_WITHIN}{grouped}"  # noqa: S608  as above
         for row in connection.execute(query, values):
@@ -401,7 +401,8 @@ def _read(
         query = _LOOKED_UP.format(what=f"{at}, name, {measures}{spreads}") + grouped
         yield from _placed(connection.execute(query, values | chosen))
         return
-    query = _ALL.format(what=f"{at}, {asked.name}, {measures}{spreads}", where=asked.where) + grouped
+    spreads = _SPREADS if asked.spread else ""
+    query = _ALL.format(what=f"{at}, {asked.name}, {_SUMS}{spreads}", where=asked.where) + " group by 1, 2"
     yield from _placed(connection.execute(query, values))
 
 
