@@ -237,7 +237,7 @@ async def _failures(reports: Reports, part: Part) -> list[Cell]:
 
 
 def _total(found: Gathered, places: Places) -> Group:
-    """Return all groups together, where not every group is named; they are what the others are reckoned from."""
+    """Return all groups together, where not every group is named: what the others are reckoned from."""
     before = None if found.before is None else summed(cell.sums for cell in found.before)
     total = group(None, found.totals, found.total_wholes, places)
     return msgspec.structs.replace(total, before=before)

@@ -356,7 +356,7 @@ def test_settings_are_kept(tmp_path: Path) -> None:
 
 
 def test_f48_a_full_disk_is_an_outage_that_heals(tmp_path: Path) -> None:
-    """With no room for a row nothing is acknowledged, and reports are told; with room again the store goes on."""
+    """With no room for a row nothing is acknowledged, and reports are told; with room the store goes on."""
 
     async def scene(db: SqliteStore) -> None:
         for place in range(100):
