@@ -147,10 +147,11 @@ def test_the_time_before_is_as_long(tmp_path: Path) -> None:
         await book(db, rows)
         query = {"period": "week", "group_by": "key", "compare": "previous", "interval": "day"}
         found = await explored(db.reports, read(query, own=None, now=NOW))
-        then = meant(rows, Part(NOW - 14 * DAY, NOW - 7 * DAY))
+        begin = (NOW - 7 * DAY) // 3600 * 3600
+        then = meant(rows, Part(2 * begin - NOW, begin))
         before = found.previous
         assert before is not None
-        assert (before.since, before.until, before.sums) == (NOW - 14 * DAY, NOW - 7 * DAY, sums(then))
+        assert (before.since, before.until, before.sums) == (2 * begin - NOW, begin, sums(then))
         own = stretched(then, "day")
         assert [point.at for point in before.points] == stretches("day", before.since, before.until)
         assert [point.sums for point in before.points] == [

@@ -95,7 +95,7 @@ def test_everything_that_is_asked_is_meant() -> None:
         own=None,
         now=NOW,
     )
-    assert asked.part == Part(NOW - 7 * DAY_S, None, **query)
+    assert asked.part == Part((NOW - 7 * DAY_S) // HOUR_S * HOUR_S, None, **query)
     assert (asked.by, asked.interval, asked.top, asked.order, asked.compare) == (
         "key",
         "week",
@@ -104,7 +104,12 @@ def test_everything_that_is_asked_is_meant() -> None:
         False,
     )
     bare = read({}, own=None, now=NOW)
-    assert (bare.part, bare.by, bare.interval, bare.top) == (Part(NOW - 30 * DAY_S), None, None, None)
+    assert (bare.part, bare.by, bare.interval, bare.top) == (
+        Part((NOW - 30 * DAY_S) // HOUR_S * HOUR_S),
+        None,
+        None,
+        None,
+    )
     exact = read({"from": "2026-11-20", "to": "2026-11-20", "compare": "previous"}, own=None, now=NOW)
     assert (exact.part, exact.compare) == (Part(1_795_132_800, 1_795_219_200), True)
 
@@ -210,10 +215,11 @@ def test_a_date_ends_with_its_day() -> None:
 
 
 def test_periods_end_now(tmp_path: Path) -> None:
-    """A day is the last 24 hours, a week 7 days, a month 30, to the instant; all has no beginning."""
+    """A day is the last 24 hours, a week 7 days, a month 30, from a whole hour on; all has no beginning."""
 
     async def scene(db: SqliteStore) -> None:
-        backs = (0, DAY_S, DAY_S + 1, 7 * DAY_S + 1, 30 * DAY_S + 1)
+        hour = NOW % HOUR_S
+        backs = (0, DAY_S + hour, DAY_S + hour + 1, 7 * DAY_S + hour + 1, 30 * DAY_S + hour + 1)
         await book(db, [exchange(str(place), NOW - back) for place, back in enumerate(backs)])
 
         async def count(query: dict[str, str]) -> int:
@@ -223,7 +229,7 @@ def test_periods_end_now(tmp_path: Path) -> None:
         for period, expected in (("day", 2), ("week", 3), ("month", 4), ("all", 5)):
             assert await count({"period": period}) == expected
         assert await count({}) == 4
-        assert await count({"from": str(NOW - DAY_S), "to": str(NOW)}) == 1
+        assert await count({"from": str(NOW - DAY_S - hour), "to": str(NOW)}) == 1
 
     play(tmp_path, scene)
 

@@ -68,7 +68,7 @@ def test_the_table_says_what_the_rows_do(capsys: pytest.CaptureFixture[str]) -> 
     assert second[:7] == ["gpt-5-mini", "3", "30", "$0.00006", "0", "251ms", "251ms"]
     assert total[:5] == ["total", "6", "50", "$0.0001+", "1"]
     assert max(map(len, lines)) <= 80
-    assert "from 2026-11-14 15:30 to 2026-11-21 15:30 UTC, drawn by day" in said
+    assert "from 2026-11-14 15:00 to 2026-11-21 15:30 UTC, drawn by day" in said
     assert "+ the cost of 1 request is unknown" in said
 
 
@@ -119,7 +119,7 @@ def test_nothing_is_said_to_be_nothing(capsys: pytest.CaptureFixture[str]) -> No
     """An empty ledger, or a time without any request: a remark, and no table."""
     lines, said = told(capsys)
     assert lines == []
-    assert "nothing was asked from 2026-10-22 15:30 to 2026-11-21 15:30 UTC" in said
+    assert "nothing was asked from 2026-10-22 15:00 to 2026-11-21 15:30 UTC" in said
     lines, said = told(capsys, "--period", "all")
     assert "from the first request on" in said or "from 2026-11-21" in said
     lines, said = told(capsys, "--from", "1970-01-01", "--to", "9999-12-31")

@@ -31,7 +31,8 @@ HOUR_S, DAY_S = HOUR, DAY
 PERIODS: Mapping[str, int | None] = MappingProxyType(
     {"day": DAY_S, "week": 7 * DAY_S, "month": 30 * DAY_S, "all": None}
 )
-"""How far back each period goes, in seconds; None: to the first exchange."""
+"""How far back each period goes, in seconds, and then to the beginning of that hour: a part of one is read row by
+row, and a busy one has many. None: to the first exchange."""
 
 INTERVALS: tuple[Interval, ...] = tuple(LENGTHS)
 
@@ -179,7 +180,8 @@ def read_span(query: Query, *, now: float, default: str) -> Span:
     if since is None and until is None:
         period = one_of("period", default if named is None else named, PERIODS)
         back = PERIODS[period]
-        return Span(period, None if back is None else now - back, now, ends=False)
+        since = None if back is None else float((now - back) // HOUR * HOUR)
+        return Span(period, since, now, ends=False)
     if named is not None:
         raise invalid("period ends now: give it, or from and to, not both", "period")
     begin = None if since is None else instant("from", since)

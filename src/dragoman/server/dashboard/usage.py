@@ -33,7 +33,7 @@ from dragoman.server.dashboard.address import Address, link
 from dragoman.server.dashboard.measures import DRAWN, MEASURES, Measure, grown, plot, share
 from dragoman.server.dashboard.visit import Page, Shown, View, Visit
 from dragoman.server.tables import in_csv, split
-from dragoman.store.cover import DAY, beginning
+from dragoman.store.cover import DAY, HOUR, beginning
 from dragoman.store.ledger import State
 from dragoman.store.reports import DIMENSIONS, Dimension, Interval
 
@@ -53,7 +53,7 @@ PERIODS: Mapping[str, str] = MappingProxyType(
 """The tabs. ``quarter``, ``calendar`` and ``year`` are words of this page alone."""
 
 BACK: Mapping[str, int] = MappingProxyType({"quarter": 90 * DAY, "year": 365 * DAY})
-"""How far back the page's own periods go, in seconds."""
+"""How far back the page's own periods go, in seconds, and then to the beginning of that hour."""
 
 FINEST: tuple[tuple[float, Interval], ...] = ((2 * DAY, "hour"), (92 * DAY, "day"), (730 * DAY, "week"))
 """Up to so many seconds are told by these, unless asked otherwise; more by months."""
@@ -143,7 +143,7 @@ def _period(query: dict[str, str], now: float) -> str:
         return ""
     period = one_of("period", query.get("period", "month"), PERIODS)
     if period in BACK:
-        query["from"] = str(now - BACK[period])
+        query["from"] = str((now - BACK[period]) // HOUR * HOUR)
     elif period == "calendar":
         query["from"] = str(beginning(int(now), "month"))
     if "from" in query:
