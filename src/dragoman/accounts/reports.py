@@ -180,8 +180,7 @@ def read_span(query: Query, *, now: float, default: str) -> Span:
     if since is None and until is None:
         period = one_of("period", default if named is None else named, PERIODS)
         back = PERIODS[period]
-        since = None if back is None else float((now - back) // HOUR * HOUR)
-        return Span(period, since, now, ends=False)
+        return Span(period, None if back is None else (now - back) // HOUR * HOUR, now, ends=False)
     if named is not None:
         raise invalid("period ends now: give it, or from and to, not both", "period")
     begin = None if since is None else instant("from", since)
