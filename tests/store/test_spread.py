@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.store.spread import (
-    LONG,
     MOST,
+    Packed,
     added,
     bucket,
     folded,
@@ -107,11 +107,22 @@ def test_durations_together_are_their_spread(some: list[tuple[int, int]]) -> Non
 
 
 def test_the_bytes_of_a_spread_are_few() -> None:
-    """Four for each bucket that has any, and for all buckets together what is folded at the latest."""
+    """Four for each bucket that has any, however many durations it holds."""
     assert packed({}) == together([]) == b""
     assert packed({90: 3, 93: -1}) == bytes((3, 0, 64, 45, 255, 255, 191, 46))
-    assert len(packed(dict.fromkeys(range(MOST + 1), 4_000_000))) == LONG
+    assert len(packed(dict.fromkeys(range(MOST + 1), 4_000_000))) == 4 * (MOST + 1)
     assert len(together([pair(5000, 1)] * 1000)) == 4
+
+
+def test_bytes_that_nobody_looks_into_are_not_read() -> None:
+    """They are added as they are; whoever looks has what a spread has, and is told where they are none."""
+    some = {90: 3, 93: 1}
+    whole = added(Packed(packed(some)), Packed(packed(some)), {90: -1})
+    assert whole == {90: 5, 93: 2} == dict(whole)
+    assert (len(whole), whole[90], sorted(whole), percentile_ms(whole, 1)) == (2, 5, [90, 93], middle_ms(93))
+    broken = added(Packed(b"\x01"), whole)
+    with pytest.raises(ValueError, match="ends within"):
+        len(broken)
 
 
 @pytest.mark.parametrize("data", [b"\x01", b"\x01\x02\x03", b"\x80" * 5])

@@ -17,17 +17,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from struct import pack, unpack
 
 MOST = 400
 """The last bucket: some nine hours, and all that took longer."""
 
-LONG = 4 * (MOST + 1)
-"""Bytes above which a spread that was added to is folded: all buckets take as many, each once."""
+LONG = 4 * 160
+"""Bytes above which a spread that was added to is folded. Few have more buckets; and who reads a year by
+day reads hundreds of them."""
 
-FEW = 8
-"""Durations that are not worth folding."""
+FEW, MANY = 8, 512
+"""Durations that are not worth folding; numbers of which the same are counted first."""
 
 _BITS = 23
 """Of a number, those that are the count; the others are the bucket."""
@@ -36,10 +37,41 @@ _NONE = 1 << _BITS - 1
 """What a count of nothing is written as."""
 
 _COUNT = (1 << _BITS) - 1
-_PLACES = 1 << 32 - _BITS
 
 Counts = Mapping[int, int]
 """How many durations each bucket holds; a bucket without any is not there."""
+
+
+class Packed(Mapping[int, int]):
+    """A spread as bytes, which is looked into when somebody asks: of most that is read nobody does.
+
+    Args:
+        data: The numbers.
+    """
+
+    __slots__ = ("_counts", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._counts: dict[int, int] | None = None
+
+    def __getitem__(self, place: int) -> int:
+        return self._told()[place]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._told())
+
+    def __len__(self) -> int:
+        return len(self._told())
+
+    def items(self) -> ItemsView[int, int]:
+        """Return buckets and their counts."""
+        return self._told().items()
+
+    def _told(self) -> dict[int, int]:
+        if self._counts is None:
+            self._counts = unpacked(self.data)
+        return self._counts
 
 
 def bucket(us: int) -> int:
@@ -64,29 +96,25 @@ def percentile_ms(counts: Counts, share: float) -> float | None:
 
 def percentiles_ms(counts: Counts, shares: Sequence[float]) -> list[float | None]:
     """Return what :func:`percentile_ms` returns for each of some shares, which ascend."""
-    total = sum(counts.values())
+    ordered = sorted(counts.items())
+    total = sum(count for _, count in ordered)
     if total <= 0:
         return [None] * len(shares)
     found: list[float | None] = []
-    places = iter(sorted(counts))
-    place = next(places)
-    seen = counts[place]
+    places = iter(ordered)
+    place, seen = next(places)
     for share in shares:
         rank = max(1, math.ceil(share * total - 1e-9))
         while seen < rank:
-            place = next(places)
-            seen += counts[place]
+            place, count = next(places)
+            seen += count
         found.append(middle_ms(place))
     return found
 
 
-def added(*spreads: Counts) -> dict[int, int]:
+def added(*spreads: Counts) -> Counts:
     """Return all of several spreads together."""
-    found: dict[int, int] = {}
-    for counts in spreads:
-        for place, count in counts.items():
-            found[place] = found.get(place, 0) + count
-    return {place: count for place, count in found.items() if count}
+    return Packed(b"".join(one.data if isinstance(one, Packed) else packed(one) for one in spreads))
 
 
 def pair(us: int, times: int) -> int:
@@ -122,10 +150,12 @@ def unpacked(data: bytes) -> dict[int, int]:
     found = {number >> _BITS: (number & _COUNT) - _NONE for number in numbers}
     if len(found) == len(numbers):
         return found
-    counts = [0] * _PLACES
-    for number in numbers:
-        counts[number >> _BITS] += (number & _COUNT) - _NONE
-    return {place: count for place, count in enumerate(counts) if count}
+    counted = Counter(numbers).items() if len(numbers) > MANY else ((number, 1) for number in numbers)
+    found = {}
+    for number, times in counted:
+        place = number >> _BITS
+        found[place] = found.get(place, 0) + times * ((number & _COUNT) - _NONE)
+    return {place: count for place, count in found.items() if count}
 
 
 def folded(data: bytes) -> bytes:

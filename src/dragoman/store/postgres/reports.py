@@ -34,10 +34,9 @@ from dragoman.store.reports import (
     Part,
     Spread,
     Sums,
-    is_alone,
     kind_of,
 )
-from dragoman.store.spread import packed, unpacked
+from dragoman.store.spread import Packed, packed
 
 SLICE = 250
 """Entries, and calls, that are posted at a time: some 100 ms."""
@@ -167,9 +166,9 @@ class Asked(NamedTuple):
         chosen = ", ".join(groups.format(kind, KINDS[kind], self.where) for kind in kinds)
         return Query(f"with {chosen} {' union all '.join(parts)}", values)
 
-    def is_cell(self, piece: Cover) -> bool:
-        """Say whether each sum of a piece is a cell by itself."""
-        return is_alone(self.kind(piece)) and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
+    def is_stretch(self, piece: Cover) -> bool:
+        """Say whether each sum of a piece is of one stretch: few are of one cell, then, or none."""
+        return self.kind(piece) != "each" and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
 
 
 class Found(NamedTuple):
@@ -327,7 +326,7 @@ def _of_sums(asked: Asked, pieces: Collection[Cover]) -> Query:
     """Return the query of sums."""
 
     def of(piece: Cover) -> tuple[str, str, str]:
-        measures, group = (_PLAIN, "") if asked.is_cell(piece) else (_ADDED, " group by 1, 2")
+        measures, group = (_PLAIN, "") if asked.is_stretch(piece) else (_ADDED, " group by 1, 2")
         return f"{asked.place}, {measures}", asked.source(piece) if piece.span else "usage_row", group
 
     return asked.query(pieces, of)
@@ -377,7 +376,7 @@ def _spreads(found: Found) -> dict[Place, Spread]:
             continue
         mine[0].append(latency)
         mine[1].append(first_event)
-    return {place: Spread(*(unpacked(b"".join(some)) for some in both)) for place, both in pieces.items()}
+    return {place: Spread(*(Packed(b"".join(some)) for some in both)) for place, both in pieces.items()}
 
 
 def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
@@ -388,9 +387,7 @@ def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
         place = at, provider, model, state, failure
         calls[place] = calls.get(place, 0) + count
         spreads.setdefault(place, []).append(first_event)
-    made = [
-        Call(*place, count, unpacked(b"".join(spreads[place]))) for place, count in calls.items() if count
-    ]
+    made = [Call(*place, count, Packed(b"".join(spreads[place]))) for place, count in calls.items() if count]
     return sorted(made, key=lambda call: (call.at or 0, call.provider, call.model, call.state, call.failure))
 
 
