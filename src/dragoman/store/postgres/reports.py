@@ -69,8 +69,13 @@ _STRETCH: Mapping[Interval | None, str] = MappingProxyType(
 )
 """The Unix second at which the stretch begins that an instant is in."""
 
+_MEASURED = 2 + len(MEASURES)
+"""Where a row's measures end, which are behind its place."""
+
 _ADDED = ", ".join(f"least(sum({name}), {LARGEST})::bigint" for name in MEASURES)
 _PLAIN = ", ".join(MEASURES)
+_JOINED = ", string_agg(latency, ''::bytea), string_agg(first_event, ''::bytea)"
+_NO_SPREADS = ", ''::bytea, ''::bytea"
 _SUMS = "usage join usage_group on usage_group.id = usage.group_id"
 _TIMED = """
     usage_row cross join lateral (
@@ -172,10 +177,15 @@ class Asked(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What was read, piece by piece: sums by cell; by cell also packed spreads, or counts of buckets."""
+    """What was read, piece by piece.
+
+    Attributes:
+        sums: By cell; with packed spreads, if they are asked for.
+        timed: Of rows, counts of buckets by cell.
+    """
 
     sums: Sequence[Sequence[Any]]
-    spreads: Sequence[Sequence[Any]]
+    timed: Sequence[Sequence[Any]]
 
 
 class PostgresReports:
@@ -213,8 +223,9 @@ class PostgresReports:
             pieces = await _pieces(connection, part, asked)
             if not pieces:
                 return Found([], [])
-            sums = await _fetched(connection, _of_sums(asked, pieces))
-            return Found(sums, await _fetched(connection, _of_spreads(asked, pieces)) if spread else [])
+            sums = await _fetched(connection, _of_sums(asked, pieces, spread=spread))
+            rows = [piece for piece in pieces if spread and not piece.span]
+            return Found(sums, await _fetched(connection, _of_timed(asked, rows)) if rows else [])
 
         found = await self._told(act)
         return await to_thread(_cells, found, spread)
@@ -322,26 +333,24 @@ async def _fetched(connection: Connection, query: Query) -> list[Sequence[Any]]:
     return await connection.fetch(query.text, *query.values)
 
 
-def _of_sums(asked: Asked, pieces: Collection[Cover]) -> Query:
-    """Return the query of sums."""
+def _of_sums(asked: Asked, pieces: Collection[Cover], *, spread: bool) -> Query:
+    """Return the query of sums; with how durations are spread, where these are no rows."""
 
     def of(piece: Cover) -> tuple[str, str, str]:
-        measures, group = (_PLAIN, "") if asked.is_stretch(piece) else (_ADDED, " group by 1, 2")
-        return f"{asked.place}, {measures}", asked.source(piece) if piece.span else "usage_row", group
+        if asked.is_stretch(piece):
+            columns, spreads, group = _PLAIN, ", latency, first_event", ""
+        else:
+            columns, spreads, group = _ADDED, _JOINED if piece.span else _NO_SPREADS, " group by 1, 2"
+        source = asked.source(piece) if piece.span else "usage_row"
+        return f"{asked.place}, {columns}{spreads if spread else ''}", source, group
 
     return asked.query(pieces, of)
 
 
-def _of_spreads(asked: Asked, pieces: Collection[Cover]) -> Query:
-    """Return the query of how durations are spread: as they are kept, or of rows by bucket."""
-
-    def of(piece: Cover) -> tuple[str, str, str]:
-        if piece.span:
-            return f"{asked.place}, latency, first_event, 0, 0, 0::bigint", asked.source(piece), ""
-        timed = f"{asked.place}, null::bytea, null::bytea, which, usage_bucket(us), count(*)"
-        return timed, _TIMED, " and times = 1 group by 1, 2, 5, 6"
-
-    return asked.query(pieces, of)
+def _of_timed(asked: Asked, pieces: Collection[Cover]) -> Query:
+    """Return the query of how the durations of rows are spread, by bucket."""
+    columns = f"{asked.place}, which, usage_bucket(us), count(*)"
+    return asked.query(pieces, lambda _: (columns, _TIMED, " and times = 1 group by 1, 2, 3, 4"))
 
 
 async def _whole(connection: Connection, columns: str, part: Part, asked: Asked) -> list[Sequence[Any]]:
@@ -357,26 +366,22 @@ async def _whole(connection: Connection, columns: str, part: Part, asked: Asked)
 def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread
     """Return what was read as cells, by stretch and name."""
     sums: dict[Place, Sums] = {}
+    spreads: dict[Place, tuple[list[bytes], list[bytes]]] = {}
     for row in found.sums:
-        place, more = (row[0], row[1]), Sums(*row[2:])
+        place, more = (row[0], row[1]), Sums(*row[2:_MEASURED])
         sums[place] = sums[place] + more if place in sums else more
-    spreads = _spreads(found) if spread else {}
-    none = Spread() if spread else None
-    cells = [Cell(*place, one, spreads.get(place, none)) for place, one in sums.items() if one.requests]
+        if spread:
+            latency, first_event = spreads.setdefault(place, ([], []))
+            latency.append(row[-2])
+            first_event.append(row[-1])
+    for at, name, which, bucket, count in found.timed:
+        spreads[at, name][which].append(packed({bucket: count}))
+    cells = [
+        Cell(*place, one, Spread(*(Packed(b"".join(parts)) for parts in spreads[place])) if spread else None)
+        for place, one in sums.items()
+        if one.requests
+    ]
     return sorted(cells, key=lambda cell: (cell.at or 0, cell.name or ""))
-
-
-def _spreads(found: Found) -> dict[Place, Spread]:
-    """Return how durations are spread in each cell."""
-    pieces: dict[Place, tuple[list[bytes], list[bytes]]] = {}
-    for at, name, latency, first_event, which, bucket, count in found.spreads:
-        mine = pieces.setdefault((at, name), ([], []))
-        if latency is None:
-            mine[which].append(packed({bucket: count}))
-            continue
-        mine[0].append(latency)
-        mine[1].append(first_event)
-    return {place: Spread(*(Packed(b"".join(some)) for some in both)) for place, both in pieces.items()}
 
 
 def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
