@@ -132,7 +132,7 @@ def test_a_budget_is_told_in_dollars(tmp_path: Path) -> None:
     async def scene(db: SqliteStore) -> None:
         kept = db.budgets
         row = await budgeting.put(kept, "red", MONTH, actor="admin", now=1.0)
-        [told] = await budgeting.shown(kept, [row], NOON)
+        [told] = await budgeting.shown(db, [row], NOON, who={})
         assert told["windows"] == [
             {
                 "subject": "red",
@@ -144,6 +144,7 @@ def test_a_budget_is_told_in_dollars(tmp_path: Path) -> None:
             }
         ]
         assert (told["dollars"], told["alerts"], told["origin"]) == (2.5, [50, 80, 100], "admin")
+        assert (told["subjects"], told["used_up"]) == (1, 0)
         [standing] = await standings([row], kept, NOON)
         own = budgeting.own(standing, amounts=True)
         assert (own["dollars"], own["left_usd"], own["exhausted"]) == (2.5, 2.5, False)
@@ -152,6 +153,21 @@ def test_a_budget_is_told_in_dollars(tmp_path: Path) -> None:
         assert {name for name, value in others.items() if value is None} == {
             *("dollars", "spent_usd", "held_usd", "left_usd")
         }
+
+    play(tmp_path, scene)
+
+
+def test_a_list_tells_how_many_there_are(tmp_path: Path) -> None:
+    """Of a budget for each there are as many windows as are asked for, beside how many stand how."""
+
+    async def scene(db: SqliteStore) -> None:
+        each = BudgetSpec(dollars=0, scope="key", subject="*")
+        row = await budgeting.put(db.budgets, "each", each, actor="admin", now=1.0)
+        [told] = await budgeting.shown(db, [row], NOON, who={"key": ("a", "b", "c")}, most=2)
+        assert (told["subjects"], told["used_up"]) == (3, 3)
+        assert [one["subject"] for one in told["windows"]] == ["a", "b"]
+        [told] = await budgeting.shown(db, [row], NOON, who={"key": ("a", "b", "c")})
+        assert len(told["windows"]) == 3
 
     play(tmp_path, scene)
 

@@ -99,6 +99,10 @@ class Kept:
         """Have nothing."""
         return False
 
+    async def by_model(self, since: int) -> dict[str, int]:
+        """Have no rows."""
+        return {}
+
     async def tell(self, row: AlertRow) -> bool:
         """Know of nothing."""
         return False
@@ -381,21 +385,21 @@ def test_what_is_left_is_what_is_neither_spent_nor_held() -> None:
     assert found[1].share.cap_micros is None
 
 
-def test_every_window_in_use_is_listed() -> None:
-    """Of a budget for each there is one for every subject that has claimed, and none from before."""
-    rows = [row("each", "key", EACH, period="day"), row("all")]
+def test_budgets_about_one_stand_as_their_windows() -> None:
+    """The present one, and none from before; of those for each nothing is told here."""
+    rows = [row("each", "key", EACH, period="day"), row("bob", "key", "bob", period="day"), row("all")]
     kept = Kept(
         Window("each", "ann", DAY, 1, 2),
-        Window("each", "bob", DAY, 3, 4),
-        Window("each", "bob", DAY - 86_400, 5, 6),
-        Window("gone", "", MONTH, 7, 8),
+        Window("bob", "bob", DAY, 300_000, 4),
+        Window("bob", "bob", DAY - 86_400, 5, 6),
     )
     found = asyncio.run(standings(rows, kept, NOON))
     assert found == [
-        Standing(rows[0], Window("each", "ann", DAY, 1, 2), DAY + 86_400),
-        Standing(rows[0], Window("each", "bob", DAY, 3, 4), DAY + 86_400),
-        Standing(rows[1], Window("all", "", MONTH, 0, 0), 1_796_083_200),
+        Standing(rows[1], Window("bob", "bob", DAY, 300_000, 4), DAY + 86_400),
+        Standing(rows[2], Window("all", "", MONTH, 0, 0), 1_796_083_200),
     ]
+    assert [one.share_spent for one in found] == [0.3, 0.0]
+    assert Standing(row("none", cap_micros=0), found[1].window, None).share_spent == 1.0
 
 
 def test_a_budget_is_described_in_words() -> None:

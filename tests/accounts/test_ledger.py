@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from dragoman.accounts.ledger import CATCH_UP_S, Ledger, Owner
 from dragoman.core.failure import Failure
 from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store.budgets import Claim
 from dragoman.store.spec import StoreSpec
 from dragoman.store.sqlite import SqliteStore
 
@@ -232,6 +233,64 @@ def test_an_end_nobody_waits_for_fails_in_silence(tmp_path: Path, owner: Owner) 
     asyncio.run(scene())
     gc.collect()
     assert heard == []
+
+
+def test_what_was_not_taken_is_trouble_until_something_is(tmp_path: Path, owner: Owner) -> None:
+    """Every write that failed is; a request that is opened ends it, or a proof, which leaves nothing."""
+
+    async def scene() -> None:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        ledger, writing = Ledger(store, owner), store._writer._connection
+        await ledger.open(exchange("a", owner.id), attempt("a"))
+        end = replace(exchange("a", owner.id), state="settled", settled_at=2.0)
+        writes: list[Callable[[], Awaitable[object]]] = [
+            lambda: ledger.open(exchange("b", owner.id), attempt("b")),
+            lambda: ledger.next(attempt("a", 2)),
+            lambda: ledger.claim("a", Claim(1, ())),
+            lambda: ledger.settle(end, []),
+        ]
+        for name, refused in enumerate(writes):
+            assert await ledger.trouble() is None
+            writing.execute("pragma query_only = on")
+            with pytest.raises(Failure):
+                await refused()
+            await ledger.prove()
+            assert (trouble := await ledger.trouble()) is not None
+            assert trouble.message == "the database is read-only"
+            writing.execute("pragma query_only = off")
+            assert await ledger.trouble() is not None
+            if name % 2:
+                await ledger.prove()
+                assert await store.setting("alive") == ""
+            else:
+                await ledger.open(exchange(f"new {name}", owner.id), attempt(f"new {name}"))
+        assert await ledger.trouble() is None
+        await store.close()
+
+    asyncio.run(scene())
+
+
+def test_f48_room_for_a_word_proves_nothing(tmp_path: Path, owner: Owner) -> None:
+    """A disk without room for a request is no whole one because a page that is there takes a byte."""
+
+    async def scene() -> None:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        ledger, writing = Ledger(store, owner), store._writer._connection
+        (pages,) = writing.execute("pragma page_count").fetchone()
+        writing.execute(f"pragma max_page_count = {pages}")
+        tries = (ledger.open(exchange(str(place), owner.id), attempt(str(place))) for place in range(200))
+        with pytest.raises(Failure):
+            await asyncio.gather(*tries)
+        assert await store.remember("word", "a")
+        await ledger.prove()
+        assert (trouble := await ledger.trouble()) is not None
+        assert trouble.message == "the disk that holds the database is full"
+        writing.execute("pragma max_page_count = 100000")
+        await ledger.prove()
+        assert await ledger.trouble() is None
+        await store.close()
+
+    asyncio.run(scene())
 
 
 def test_the_late_are_looked_after_until_the_end(tmp_path: Path, owner: Owner) -> None:

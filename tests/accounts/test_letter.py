@@ -120,6 +120,24 @@ def test_it_tells_who_asked_for_what_and_how_it_went(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_of_a_budget_for_each_it_tells_who_spent_most(tmp_path: Path) -> None:
+    """Ten at most, and nobody who has spent nothing."""
+
+    async def scene(db: SqliteStore) -> None:
+        spec = BudgetSpec(dollars="5", scope="key", subject="*", period="total")
+        await put(db.budgets, "each", spec, actor="me", now=NOW)
+        assert (await written(db)).budgets == ()
+        for place in range(12):
+            more: dict[str, Any] = {"key": f"key-{place:02}", "meters": Meters(cost_micros=place * 1000)}
+            await db.settle(row(f"e{place}", TODAY - DAY, **more), [])
+        found = (await written(db)).budgets
+        assert [(one.window.subject, one.window.spent_micros) for one in found] == [
+            (f"key-{place:02}", place * 1000) for place in range(11, 1, -1)
+        ]
+
+    play(tmp_path, scene)
+
+
 def test_it_tells_budgets_and_ratings(tmp_path: Path) -> None:
     """How they stand as it is written, unless it is of a part of everything."""
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.accounts.rows import exchange
 
 from dragoman.accounts.budgeting import enter
 from dragoman.accounts.budgets import BudgetSpec
 from dragoman.cli import main
-from dragoman.store import AttemptRow, ExchangeRow
+from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.budgets import Claim, Share
 from dragoman.store.sqlite import SqliteStore
 
@@ -48,7 +49,7 @@ def test_a_budget_is_set_shown_and_removed(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_table_says_how_each_window_stands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Spent, held, left and when it ends; of a budget for each, a line for every one in use."""
+    """Spent, held, left and when it ends."""
     told(capsys, "set", "each", "--dollars", "1", "--scope", "key", "--subject", "*", "--period", "total")
     told(capsys, "set", "all", "--dollars", "2", "--period", "day")
 
@@ -79,6 +80,36 @@ def test_the_table_says_how_each_window_stands(capsys: pytest.CaptureFixture[str
     assert whole[:2] + whole[4:7] == ["all", "everything,", "$2.00", "$0.00", "$0.00"]
     assert mine[-6:] == ["$1.00", "$0.00", "$0.25", "$0.75", "never", "yes"]
     assert "ann" in mine
+
+
+def test_a_budget_for_each_is_listed_as_the_one_used_furthest(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With how many more there are; shown alone, everybody it holds for has a line, who has asked or not."""
+    for name in ("ann", "bob", "zoe"):
+        assert main(["keys", "create", name], ENVIRON) == 0
+    capsys.readouterr()
+    told(capsys, "set", "each", "--dollars", "1", "--scope", "key", "--subject", "*", "--period", "total")
+
+    async def spend() -> None:
+        db = SqliteStore.open(tmp_path / "data" / "dragoman.db")
+        await db.settle(exchange("x", key="zoe", meters=Meters(cost_micros=250_000)), [])
+        await db.close()
+
+    asyncio.run(spend())
+    assert main(["budget", "list"], ENVIRON) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    assert line.split()[4:] == ["zoe", "and", "2", "more", "$1.00", "$0.25", "$0.00", "$0.75", "never", "yes"]
+    assert main(["budget", "show", "each"], ENVIRON) == 0
+    _, *lines = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert [(line[4], line[6], line[8]) for line in lines] == [
+        ("zoe", "$0.25", "$0.75"),
+        ("ann", "$0.00", "$1.00"),
+        ("bob", "$0.00", "$1.00"),
+    ]
+    shown = told(capsys, "show", "each")
+    assert [one["spent_usd"] for one in shown["windows"]] == [0.25, 0, 0]
+    assert told(capsys, "list") == [shown]
 
 
 def test_without_a_budget_it_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.cli import main
+from dragoman.cli import UNREAD, main
 
 HEAD = (
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"
@@ -163,3 +164,15 @@ def test_an_interrupt_closes_the_connection() -> None:
         out, err = asking.communicate(timeout=30)
     assert (asking.returncode, out, err) == (130, b"\n", b"")
     assert gateway.left
+
+
+def test_a_reader_that_left_is_no_gateway_that_broke_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``| head`` ends the answer: nothing is said of the gateway, which did nothing wrong."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with peer(frames(said("Hel"), said("lo"), USAGE)) as gateway, os.fdopen(writing, "w") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        assert main(["chat", "a-model", "hi", "--url", gateway.url], {}) == UNREAD
+    assert capsys.readouterr().err == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.cli import main
+from dragoman.cli import build, main
 from dragoman.cli.logs import EVERY_S, HEAD, Following, follow, line
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
@@ -108,7 +109,7 @@ def test_filters_are_those_of_the_page(
     told = capsys.readouterr()
     found = [json.loads(text) for text in told.out.splitlines()]
     assert [one["id"] for one in found] == ids
-    assert ("no such request" in told.err) == (not ids)
+    assert ("no request matches" in told.err) == (not ids)
 
 
 def test_a_filter_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +142,41 @@ def test_every_line_fits(more: dict[str, Any], words: str) -> None:
     assert words in text
     assert len(text) <= 80
     assert text.isprintable()
+
+
+@pytest.mark.parametrize("words", [["logs"], ["logs", "--json"], ["logs", "--key", "alice"]])
+def test_an_empty_ledger_says_how_to_fill_it(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was asked for there are none yet, and a command makes one; a pipe gets nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    environ = kept(tmp_path, [])
+    assert main(words, environ) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("no requests yet")
+    offered = [shlex.split(text) for text in err.splitlines() if text.startswith("  dragoman ")]
+    assert [one[1] for one in offered] == ["serve", "chat"]
+    for one in offered:
+        build([one[1]])[0].parse_args(one[1:])
+
+
+@pytest.mark.parametrize("words", [["--key", "bob"], ["--key", "bob", "--json"], ["--until", "2020-01-01"]])
+def test_a_filter_that_leaves_nothing_says_so(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are requests, and none that matches; who asks for none at all is told nothing."""
+    monkeypatch.chdir(tmp_path)
+    environ = kept(tmp_path, [row("a")])
+    assert main(["logs", *words], environ) == 0
+    assert capsys.readouterr() == (
+        "",
+        "no request matches: there are some, but none like this\n",
+    )
+    assert main(["logs", *words, "-n", "0"], environ) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["logs", *words, "-n", "-1"], environ) == 2
+    assert "--limit" in capsys.readouterr().err
 
 
 def test_what_ends_is_told_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -76,7 +77,12 @@ def test_a_frame_tells_what_there_is(tmp_path: Path) -> None:
     assert keys == [["key-0", "$0.003702", "4", "450"], ["key-1", "$0.003702", "3", "450"]]
 
 
-@pytest.mark.parametrize("width", [20, 80, 100, 300])
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200, 300])
 @pytest.mark.parametrize("height", [12, 24])
 def test_a_frame_fits(width: int, height: int) -> None:
     """However many streams there are, and whatever they are called."""
@@ -88,9 +94,32 @@ def test_a_frame_fits(width: int, height: int) -> None:
     found = Scene(NOW, Pace(requests=10**6, tokens=10**12, cost_micros=10**14), live, cells, cells)
     lines = frame(found, width=width, height=height)
     assert all(text.isprintable() for text in lines)
-    assert all(len(text) <= max(60, min(width, 140)) for text in lines)
-    assert len(lines) <= max(height, 17)
+    assert max(map(columns, lines)) <= min(width, 140)
+    assert len(lines) <= max(height, 24 if width < 60 else 18)
     assert any(" more" in text for text in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "told", "left_out"),
+    [
+        (20, {"KEY", "MODEL", "COST", "p95"}, {"HELD", "REQUESTS", "TOKENS", "TARGET", "tokens/s"}),
+        (40, {"KEY", "MODEL", "COST", "REQUESTS", "p95"}, {"HELD", "TOKENS", "TARGET", "tokens/s"}),
+        (60, {"KEY", "MODEL", "COST", "REQUESTS", "HELD", "TOKENS", "TARGET", "p95"}, {"tokens/s"}),
+        (80, {"KEY", "MODEL", "COST", "REQUESTS", "HELD", "TOKENS", "TARGET", "p95", "tokens/s"}, set()),
+        (200, {"KEY", "MODEL", "COST", "REQUESTS", "HELD", "TOKENS", "TARGET", "p95", "tokens/s"}, set()),
+    ],
+)
+def test_what_matters_least_is_left_out_first(width: int, told: set[str], left_out: set[str]) -> None:
+    """What there is no room for is not there at all; what is there is whole, amounts and rates."""
+    cells = [Cell(None, "alice", Sums(requests=12_345, input=10**6, cost_micros=123_456_789))]
+    found = Scene(NOW, Pace(requests=60, p95_ms=900.0, cost_micros=7404), [running(1)], cells, cells)
+    lines = frame(found, width=width)
+    there = {word for text in lines for word in text.replace(",", " ").split()}
+    assert told <= there
+    assert not left_out & there
+    assert "1 under way" in "   ".join(lines)
+    assert {"$123.456789", "$0.007404/min", "66.0s"} <= there
+    assert max(map(columns, lines)) <= width
 
 
 def test_an_empty_ledger_has_a_frame(

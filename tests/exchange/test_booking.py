@@ -54,6 +54,18 @@ def test_a_model_without_a_price_has_an_unknown_cost(tmp_path: Path) -> None:
     assert row.meters.output > 0
 
 
+@pytest.mark.parametrize("name", ["fast", "quick"])
+@pytest.mark.parametrize(("default", "state"), [({}, "settled"), ({"error": {"status": 400}}, "failed")])
+def test_a_route_is_no_model(tmp_path: Path, name: str, default: dict[str, Any], state: str) -> None:
+    """Whoever asks by a route's name, or an alias, is booked with the model its provider was asked for."""
+    told = '[routes.fast]\ntargets = ["sim-openai_chat/m-1"]\n[aliases]\nquick = "sim-openai_chat/m-1"\n'
+    (tmp_path / "dragoman.toml").write_text(told)
+    row, [attempt] = asyncio.run(booked(tmp_path, chat(model=name), **default))
+    assert (row.state, row.model, row.route) == (state, name, name)
+    assert (row.provider, row.answered_model) == (attempt.provider, attempt.model)
+    assert attempt.model == "m-1"
+
+
 def test_an_answer_without_usage_is_estimated_and_says_so(tmp_path: Path) -> None:
     """As the model's own family counts, in and out; the row says how that is known."""
     row, _ = asyncio.run(booked(tmp_path, chat("a" * 40), usage=False, text="b" * 80))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
@@ -177,6 +178,36 @@ def test_attempts_are_booked_as_they_open() -> None:
 
     asyncio.run(play())
     assert ledger.booked == ["open reserved 1", "next 2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (None, "settled"),
+        (Failure(Kind.TIMEOUT, "slow"), "failed"),
+        (ValueError("a bug"), "failed"),
+        (asyncio.CancelledError(), "cancelled"),
+    ],
+)
+def test_however_it_ends_it_is_the_model_of_who_was_asked_last(
+    error: BaseException | None, state: str
+) -> None:
+    """The route stays what was asked for; the model is the last attempt's, if it has said a word or not."""
+    ledger = Ledger()
+    ex = exchange(ledger, [])
+    ex.asked = Relayed("fast", stream=False)
+
+    async def play() -> None:
+        async with ending(ex, cast("Any", Out())):
+            for target in (Target("p", "m-1"), Target("q", "n-1")):
+                await opened(ex, target)
+            if error is not None:
+                raise error
+
+    with nullcontext() if state != "cancelled" else pytest.raises(asyncio.CancelledError):
+        asyncio.run(play())
+    [row] = ledger.settled
+    assert (row.state, row.model, row.provider, row.answered_model) == (state, "fast", "q", "n-1")
 
 
 @pytest.mark.parametrize(

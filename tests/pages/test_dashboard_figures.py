@@ -219,7 +219,7 @@ def span(query: Mapping[str, str]) -> tuple[float | None, float | None]:
         ]
         return ends[0], ends[1] + DAY  # the last day is one of them
     period = query.get("period", "month")
-    return (None if period == "all" else AT - BACK[period]), None
+    return (None if period == "all" else (AT - BACK[period]) // HOUR * HOUR), None
 
 
 def filters(query: Mapping[str, str]) -> dict[str, str]:
@@ -409,7 +409,7 @@ def test_budgets_have_spent_what_their_rows_cost(page: Page, office: Office, led
     assert set(told) == set(kept)
     for name, row in kept.items():
         if row.subject == "*":
-            continue  # nobody has spent of it: the day is young
+            continue  # each of its own: the next test's
         since = 0 if row.period == "total" else beginning(int(AT), row.period)
         spent = sum(one.meters.cost_micros or 0 for one in ledger.of(since) if about(ledger, one, row))
         left = max(0, row.cap_micros - spent)
@@ -420,6 +420,37 @@ def test_budgets_have_spent_what_their_rows_cost(page: Page, office: Office, led
         )
         assert rest == words.money(left)
         assert cap.startswith(words.money(row.cap_micros))
+
+
+def test_each_has_spent_what_its_own_rows_cost(page: Page, office: Office, ledger: Ledger) -> None:
+    """Of a budget for each, list, its page and the page of each say the same, also before anybody asked."""
+    rows = office.there.run(office.there.gate.gateway.store.budgets.rows())
+    [row] = [one for one in rows if one.subject == "*"]
+    assert row.scope == "user"
+    assert row.period == "day"
+    month = {name for name in grouped(ledger.rows, "user") if name}
+    today = grouped(ledger.of(TODAY), "user")
+    spent = {name: sums(today.get(name, [])).cost_micros for name in month}
+    assert len([name for name in spent if spent[name]]) > 1
+    assert any(not micros for micros in spent.values())
+    opened(page, office, f"/admin/budgets/{row.name}")
+    told = {whom.removeprefix("user "): rest for whom, *rest in table(page, "The windows")}
+    assert set(told) >= month
+    for name, (figure, _, held, left, _) in told.items():
+        own = spent.get(name, 0)
+        assert figure == f"{words.money(own)} of {words.money(row.cap_micros)}", name
+        assert (held, left) == (words.money(0), words.money(max(0, row.cap_micros - own))), name
+    most = max(spent.values())
+    assert spent[next(iter(told))] == most
+    opened(page, office, "/admin/budgets")
+    [(_, whom, figure, *_)] = [line for line in table(page, "Budgets") if line[0].startswith(row.name)]
+    assert whom.startswith(f"each of {words.count(len(told))} users most by ")
+    assert spent[whom.rpartition(" ")[2]] == most
+    assert figure == f"{words.money(most)} {words.percent(most / row.cap_micros)}"
+    opened(page, office, "/admin/users")
+    budgets_of = {line[0].split(" ")[0]: line for line in table(page, "Users")}
+    for name in month:
+        assert f"{words.money(spent[name])} of {words.money(row.cap_micros)}" in budgets_of[name], name
 
 
 def about(ledger: Ledger, row: ExchangeRow, budget: Any) -> bool:
@@ -463,9 +494,9 @@ def test_models_are_told_by_their_rows(page: Page, office: Office, ledger: Ledge
         assert first == pair(wide.first_event_ms(0.5), wide.first_event_ms(0.95)), name
         seen[kind] += len(own)
     assert seen["route"] == sum(bool(row.route) for row in rows)
-    # What ended with its process before anybody had answered bears the name that was asked for: a route's.
-    routes = {row.route for row in rows if row.route}
-    assert seen["model"] == sum(value(row, "model") not in {"", *routes} for row in rows)
+    assert seen["model"] == sum(value(row, "model") != "" for row in rows)
+    asked = [row for row in rows if row.provider is not None]
+    assert not {value(row, "model") for row in asked} & {row.route for row in asked}
 
 
 def test_ratings_stand_beside_what_was_paid(page: Page, office: Office, ledger: Ledger) -> None:

@@ -41,16 +41,18 @@ def test_what_is_kept_is_read_back_once_it_has_ended(tmp_path: Path) -> None:
 
 
 def test_what_the_dead_left_open_is_interrupted(tmp_path: Path) -> None:
-    """Rows of living owners stay; an attempt that had ended keeps how."""
+    """Rows of living owners stay; an attempt that had ended keeps how; who was asked last counts."""
 
     async def scene() -> None:
         spool = Spool.open(tmp_path / "ledger.db")
         for name, owner in (("a", "dead"), ("b", "alive")):
-            failed = replace(attempt(name), state="failed")
-            await spool.keep(exchange(name, owner=owner), [failed, attempt(name, 2)])
+            failed, last = replace(attempt(name), state="failed"), attempt(name, 2, provider="q", model="n-1")
+            await spool.keep(exchange(name, owner=owner, model="fast"), [failed, last])
         assert await spool.interrupt(["dead", "unheard of"]) == 1
         (row,) = await spool.ended()
+        asked = (row.exchange.provider, row.exchange.answered_model, row.exchange.attempts)
         assert (row.exchange.id, row.exchange.state) == ("a", "interrupted")
+        assert asked == ("q", "n-1", 2)
         assert [one.state for one in row.attempts] == ["failed", "interrupted"]
         assert await spool.owners() == ["alive"]
         spool.close()

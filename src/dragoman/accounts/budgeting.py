@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
-from dragoman.accounts.budgets import BudgetSpec, Standing, standings
+from dragoman.accounts.budgeted import Known, stand
+from dragoman.accounts.budgets import BudgetSpec, Standing
 from dragoman.core.failure import Failure, Kind, Source, invalid
+from dragoman.store import Store
 from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import AlertRow, BudgetRow, Budgets
 
@@ -80,14 +82,23 @@ async def remove(kept: Budgets, name: str, *, actor: str, now: float) -> None:
         raise _unknown()
 
 
-async def shown(kept: Budgets, rows: Sequence[BudgetRow], now: float) -> list[dict[str, Any]]:
-    """Return budgets as JSON, each with how it stands now."""
-    standing = await standings(rows, kept, now)
-    return [budget(row, [one for one in standing if one.budget.name == row.name]) for row in rows]
+async def shown(
+    store: Store, rows: Sequence[BudgetRow], now: float, *, who: Known, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Return budgets as JSON, each with how it stands now.
+
+    Args:
+        store: Where they are.
+        rows: The budgets.
+        now: Unix seconds.
+        who: Whom those for each hold for.
+        most: How many windows are told of one budget at most, those used furthest; None: all.
+    """
+    return [budget(one.budget, one.windows, most=most) for one in await stand(store, rows, now, who=who)]
 
 
-def budget(row: BudgetRow, standing: Sequence[Standing]) -> dict[str, Any]:
-    """Return a budget as JSON; amounts are US dollars, times Unix seconds."""
+def budget(row: BudgetRow, standing: Sequence[Standing], *, most: int | None = None) -> dict[str, Any]:
+    """Return a budget as JSON, with `most` of its windows; amounts are US dollars, times Unix seconds."""
     return {
         "name": row.name,
         "scope": row.scope,
@@ -99,7 +110,9 @@ def budget(row: BudgetRow, standing: Sequence[Standing]) -> dict[str, Any]:
         "alerts": list(row.alerts),
         "origin": row.origin,
         "created_at": row.created_at,
-        "windows": [_window(one) for one in standing],
+        "subjects": len(standing),
+        "used_up": sum(one.share_spent >= 1 for one in standing),
+        "windows": [_window(one) for one in standing[:most]],
     }
 
 

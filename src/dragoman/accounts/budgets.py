@@ -25,14 +25,21 @@ from dragoman.accounts.keys import Account
 from dragoman.accounts.windows import window, zone_of
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.core.usage import MILLION
-from dragoman.store.budgets import EACH, BudgetRow, Claim, Period, Scope, Share, Short, Window
+from dragoman.store.budgets import (
+    EACH,
+    LONGEST_SUBJECT,
+    BudgetRow,
+    Claim,
+    Period,
+    Scope,
+    Share,
+    Short,
+    Window,
+)
 from dragoman.store.budgets import Budgets as Kept
 
 HELD_S = 1.0
 """When a client may come back to money that requests under way hold."""
-
-LONGEST = 256
-"""Characters of a model's name that clients may make up, of which each would have a window of its own."""
 
 MOST_DOLLARS = 1_000_000_000
 MOST_ALERTS = 10
@@ -58,7 +65,7 @@ class BudgetSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dollars: float | str
     scope: Scope = "all"
-    subject: Annotated[str, msgspec.Meta(max_length=LONGEST)] = ""
+    subject: Annotated[str, msgspec.Meta(max_length=LONGEST_SUBJECT)] = ""
     period: Period = "month"
     zone: str = "UTC"
     hard: bool = True
@@ -117,6 +124,11 @@ class Standing(msgspec.Struct, frozen=True):
         """What may still be claimed."""
         return max(0, self.budget.cap_micros - self.window.spent_micros - self.window.held_micros)
 
+    @property
+    def share_spent(self) -> float:
+        """How much of it is spent; of a budget of nothing, all."""
+        return self.window.spent_micros / self.budget.cap_micros if self.budget.cap_micros else 1.0
+
 
 class Budgets:
     """The budgets of one process, as requests meet them.
@@ -157,7 +169,7 @@ class Budgets:
         for model in dict.fromkeys(models):
             found += [(row, model) for row in about.get(("model", model), ())]
         if models:
-            found += [(row, _full(models)[:LONGEST]) for row in about.get(("model", EACH), ())]
+            found += [(row, _full(models)[:LONGEST_SUBJECT]) for row in about.get(("model", EACH), ())]
         return tuple(self._share(row, subject, now) for row, subject in found)
 
     def refusal(self, short: Short, claim: Claim, now: float, *, account: Account | None = None) -> Failure:
@@ -214,12 +226,12 @@ class Budgets:
     def _share(self, row: BudgetRow, subject: str, now: float) -> Share:
         start, end = self._windows.get((row.period, row.zone), (0, 0))
         if end is not None and not start <= now < end:
-            start, end = self._windows[row.period, row.zone] = _window(row, now)
+            start, end = self._windows[row.period, row.zone] = present(row, now)
         return Share(row.name, row.scope, subject, start, row.cap_micros if row.hard else None)
 
     def _ends(self, share: Share, now: float) -> int | None:
         row = next((row for row in self._rows() if row.name == share.budget), None)
-        return None if row is None else _window(row, max(now, share.at))[1]
+        return None if row is None else present(row, max(now, share.at))[1]
 
 
 def sees(account: Account, share: Share) -> bool:
@@ -228,21 +240,31 @@ def sees(account: Account, share: Share) -> bool:
 
 
 async def standings(rows: Sequence[BudgetRow], kept: Kept, now: float) -> list[Standing]:
-    """Return how some budgets stand now; one for each key, team, user or model by every window in use."""
-    found: list[Standing] = []
-    windows: Sequence[Window] | None = None
-    for row in rows:
-        start, end = _window(row, now)
-        if row.subject != EACH:
-            share = Share(row.name, row.scope, row.subject, start, None)
-            found.append(Standing(row, await kept.window(share), end))
-            continue
-        if windows is None:
-            # Those of a total, which began at 0, are told whatever is asked for.
-            began = min((_window(one, now)[0] for one in rows if one.period != "total"), default=int(now))
-            windows = await kept.windows(since=began)
-        found += [Standing(row, one, end) for one in windows if (one.budget, one.at) == (row.name, start)]
-    return found
+    """Return how some budgets stand now that are about one subject, or everything.
+
+    How those for each stand, :func:`dragoman.accounts.budgeted.stand` tells.
+    """
+    return [await standing_of(row, kept, now) for row in rows if row.subject != EACH]
+
+
+async def standing_of(row: BudgetRow, kept: Kept, now: float) -> Standing:
+    """Return how a budget stands now that is about one subject, or everything."""
+    start, end = present(row, now)
+    return Standing(row, await kept.window(Share(row.name, row.scope, row.subject, start, None)), end)
+
+
+def present(row: BudgetRow, now: float) -> tuple[int, int | None]:
+    """Return when a budget's present window began, and when the next begins, in Unix seconds; None: never.
+
+    Raises:
+        Failure: UNAVAILABLE, its time zone is not known here.
+    """
+    try:
+        return window(row.period, row.zone, now)
+    except Failure as failure:
+        # It was a zone where the budget was made, and is none on this machine: no fault of a client's.
+        message = f"the budget {row.name!r} cannot be reckoned here: {failure.message}"
+        raise Failure(Kind.UNAVAILABLE, message, code="budget_unavailable") from failure
 
 
 def max_cost(value: str) -> int:
@@ -300,12 +322,3 @@ def _full(models: Sequence[str]) -> str:
     """Return which of a model's names is ``provider/model``; the last, where none is."""
     ends = tuple(f"/{name}" for name in models)
     return next((name for name in reversed(models) if name.endswith(ends)), models[-1])
-
-
-def _window(row: BudgetRow, now: float) -> tuple[int, int | None]:
-    try:
-        return window(row.period, row.zone, now)
-    except Failure as failure:
-        # It was a zone where the budget was made, and is none on this machine: no fault of a client's.
-        message = f"the budget {row.name!r} cannot be reckoned here: {failure.message}"
-        raise Failure(Kind.UNAVAILABLE, message, code="budget_unavailable") from failure

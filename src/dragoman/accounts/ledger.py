@@ -85,6 +85,13 @@ MOST_LATE = 100_000
 CATCH_UP_S = 1.0
 """Seconds between two tries to book what is late."""
 
+ALIVE = "alive"
+"""The setting that says nothing: read and written to see whether the store reads and writes."""
+
+PROOF = "." * 2**18
+"""What a store that did not take a row has to take before it counts as whole: the room of some fifty
+requests. One byte might fit into a page that is there already, on a disk as full as before."""
+
 SWEEP_S = 5.0
 """Seconds between two looks for rows that dead processes left open."""
 
@@ -96,6 +103,10 @@ class Ledger:
     what money was put by for (``leases.py``): rows are kept in a spool on this machine, which survives
     ``kill -9``, and carried over when the store is back. A request whose claim the store itself has granted
     gets no more money from leases: where it needs more during an outage, it ends there.
+
+    A store may read and not write: its disk is full, or it became read-only. So why it did not take a row is
+    kept in mind, and is what :meth:`trouble` says until it has taken something: the next request, or what is
+    tried every second meanwhile, so that this heals without one.
 
     Args:
         store: Where rows belong.
@@ -129,6 +140,7 @@ class Ledger:
         self._tick = tick
         self._pause = pause
         self._away_at: float | None = None
+        self._fault: Failure | None = None
         self._open: dict[str, tuple[ExchangeRow, tuple[AttemptRow, ...]]] = {}
         self._spooled: set[str] = set()
         self._refused: set[str] = set()
@@ -154,10 +166,11 @@ class Ledger:
         try:
             short = await self._store.open_exchange(exchange, attempt, claim)
         except Failure as failure:
+            self._failed(failure)
             # Money needs the store, or a lease; the rest may wait.
             await self._keep(failure, exchange, (attempt,), claim)
             return None
-        self._away_at = None
+        self._took()
         self._note(short, claim)
         if short is None and self._spool is not None:
             self._open[exchange.id] = exchange, (attempt,)
@@ -172,6 +185,7 @@ class Ledger:
         try:
             short = await self._store.open_attempt(attempt, claim)
         except Failure as failure:
+            self._failed(failure)
             # What the store holds for it is not ours to know now: there is one purse, or the other.
             if id_ not in self._open or claim is not None:
                 raise
@@ -187,9 +201,22 @@ class Ledger:
         if exchange_id in self._spooled:
             await self._keep(_away(), *self._open[exchange_id], claim)
             return None
-        short = await self._store.claim(exchange_id, claim)
+        try:
+            short = await self._store.claim(exchange_id, claim)
+        except Failure as failure:
+            self._failed(failure)
+            raise
         self._note(short, claim)
         return short
+
+    async def trouble(self) -> Failure | None:
+        """Return why the store serves no requests: it does not read, or did not write; None: it does."""
+        fault = self._fault
+        try:
+            await self._store.setting(ALIVE)
+        except Failure as failure:
+            fault = failure
+        return None if self.lasts(answers=fault is None) else fault
 
     def lasts(self, *, answers: bool) -> bool:
         """Say whether requests are served now, by somebody who has just seen whether the store answers.
@@ -204,6 +231,18 @@ class Ledger:
         if self._away_at is None:
             self._away_at = self._tick()
         return self._tick() - self._away_at <= self._grace_s
+
+    async def prove(self) -> None:
+        """Try whether a store that did not take a row takes one now; else nothing is tried."""
+        if self._fault is None:
+            return
+        try:
+            await self._store.remember(ALIVE, PROOF)
+            await self._store.remember(ALIVE, "")
+        except Failure as failure:
+            self._failed(failure)
+        else:
+            self._took()
 
     async def settle(self, exchange: ExchangeRow, attempts: Sequence[AttemptRow]) -> None:
         """Book how a request ended. Written even if the caller is cancelled while it waits.
@@ -232,11 +271,12 @@ class Ledger:
         return len(self._late) + await self._carry()
 
     async def catching_up(self) -> None:
-        """Book what is late, again and again, until cancelled."""
+        """Book what is late, and see whether the store is whole, again and again, until cancelled."""
         while True:
             await self._pause(CATCH_UP_S)
             with suppress(Failure):
                 await self.catch_up()
+            await self.prove()
 
     async def sweep(self) -> int:
         """Mark what dead processes left open as interrupted; return how many requests.
@@ -283,6 +323,7 @@ class Ledger:
         try:
             await self._end(ended)
         except Failure as failure:
+            self._failed(failure)
             if failure.kind is not Kind.UNAVAILABLE:
                 raise
             if self._spool is not None:
@@ -327,6 +368,13 @@ class Ledger:
         self._spooled.add(exchange.id)
         drawn = self._purse.drawn(exchange.id) if self._purse is not None else None
         await self._spool.keep(exchange, attempts, drawn)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.kind is Kind.UNAVAILABLE:
+            self._fault = failure
+
+    def _took(self) -> None:
+        self._away_at = self._fault = None
 
     def _pays(self, exchange_id: str, claim: Claim | None) -> bool:
         """Say whether a request needs no money, or leases have it."""

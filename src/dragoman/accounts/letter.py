@@ -13,13 +13,14 @@ from typing import Final
 
 import msgspec
 
-from dragoman.accounts.budgets import Standing, standings
+from dragoman.accounts.budgeted import LISTED, stand
+from dragoman.accounts.budgets import Standing
 from dragoman.accounts.explored import Explored, Lost, explored, losses
 from dragoman.accounts.rated import Rated, worth
 from dragoman.accounts.reports import Asked, Span, instant
 from dragoman.core.failure import invalid
 from dragoman.store import Store
-from dragoman.store.budgets import AlertRow
+from dragoman.store.budgets import EACH, AlertRow
 from dragoman.store.cover import DAY
 from dragoman.store.reports import Dimension, Interval, Part
 
@@ -47,7 +48,8 @@ class Letter(msgspec.Struct, frozen=True):
         teams: By team; None: nobody has one.
         keys: By key.
         lost: What crossings lost; None: nobody knows it of a part of everything.
-        budgets: How they stand as it is written; none where it is of a part of everything.
+        budgets: How they stand as it is written; of one for each those that have spent, the ones used
+            furthest; none where it is of a part of everything.
         alerts: Who was told in its time, the newest first; as the budgets.
         rated: What is thought of models, of all time; as the budgets.
         written_at: When it is written.
@@ -111,7 +113,7 @@ async def letter(
     if not filters:
         query = {"from": str(int(since)), "to": str(int(until)), "limit": str(LOSSES)}
         lost = await losses(reports, query, now=now)
-        budgets = tuple(await standings(await store.budgets.rows(), store.budgets, now))
+        budgets = await _budgets(store, now)
         found = await store.budgets.alerts(limit=ALERTS)
         alerts = tuple(row for row in found if since <= row.told_at < until)
         rated = (await worth(store, newest=1)).models
@@ -119,6 +121,15 @@ async def letter(
     return Letter(
         since, until, filters, models, teams if named else None, keys, lost, budgets, alerts, rated, now
     )
+
+
+async def _budgets(store: Store, now: float) -> tuple[Standing, ...]:
+    """Return how budgets stand, as far as a letter tells it."""
+    found: list[Standing] = []
+    for one in await stand(store, await store.budgets.rows(), now):
+        each = one.budget.subject == EACH
+        found += [window for window in one.windows if window.window.spent_micros or not each][:LISTED]
+    return tuple(found)
 
 
 def _grain(since: float, until: float) -> Interval:

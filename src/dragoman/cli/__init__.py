@@ -6,9 +6,11 @@ A command's module has two functions:
     run(arguments, environ)      do it; return the exit code
 
 Exit codes: 0 it was done; 1 what was asked did not succeed; 2 the command line or the configuration is
-wrong; 130 interrupted. A fault a person can mend is one line on stderr that says how, never a
-traceback: raise :class:`Trouble` for it. Results go to stdout and everything said about them to stderr,
-so that a pipe gets the result alone.
+wrong; 130 interrupted; 141 nobody reads the output any more (`| head`): the command ends there, without a
+word, as one that SIGPIPE ends. That is not 0: what `keys create` made and could not tell is lost.
+
+A fault a person can mend is one line on stderr that says how, never a traceback: raise :class:`Trouble` for
+it. Results go to stdout and everything said about them to stderr, so that a pipe gets the result alone.
 """
 
 from __future__ import annotations
@@ -55,6 +57,10 @@ Configuration comes from dragoman.toml, .env and the environment; docs/configura
 """
 
 
+UNREAD = 141
+"""The exit code where whoever read the output has left: what a shell says of SIGPIPE, 128 + 13."""
+
+
 class Command(Protocol):
     """What a command's module has."""
 
@@ -66,7 +72,16 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
-    """Run one command; return the process's exit code."""
+    """Run one command, to the last byte it says; return the process's exit code."""
+    try:
+        code = _run(argv, environ)
+    except BrokenPipeError:
+        code = UNREAD
+    return _flushed() or code
+
+
+def _run(argv: Sequence[str] | None, environ: Mapping[str, str] | None) -> int:
+    """Run one command; return how it ended."""
     words = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -90,12 +105,32 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except OSError as error:  # a folder that is none or cannot be written, a disk that is full
-        note(f"dragoman: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        note(_said(error))
         return 1
+
+
+def _flushed() -> int:
+    """Write what is still buffered; return 0, or the exit code where it cannot be written any more."""
+    code = 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # the program was started without one
+                stream.flush()
+        except OSError as error:
+            # It would be tried, and complained of, once more as the interpreter ends: let it go nowhere.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+            code = UNREAD if isinstance(error, BrokenPipeError) else 1
+            if stream is sys.stdout and code == 1:
+                note(_said(error))
+    return code
+
+
+def _said(error: OSError) -> str:
+    return f"dragoman: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}"
 
 
 def build(names: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, Command]]:

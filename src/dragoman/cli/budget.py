@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from dragoman.accounts import budgeting
-from dragoman.accounts.budgets import BudgetSpec, about, instant, micros_of, money, standings
+from dragoman.accounts.budgeted import LISTED, Stands, known, stand
+from dragoman.accounts.budgets import BudgetSpec, Standing, about, instant, micros_of, money
+from dragoman.accounts.issuing import Issuing
 from dragoman.cli.accounts import ACTOR, at_work, now
 from dragoman.cli.terminal import Trouble, note, say, table
 from dragoman.store import Store
@@ -54,7 +56,7 @@ def _set_options(action: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Do it; return the exit code."""
 
-    async def act(store: Store, _: object) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    async def act(store: Store, issuing: Issuing) -> tuple[list[dict[str, Any]], list[list[str]]]:
         kept, at = store.budgets, now()
         if arguments.action == "remove":
             await budgeting.remove(kept, arguments.name, actor=ACTOR, now=at)
@@ -67,7 +69,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             rows = [await budgeting.find(kept, arguments.name)]
         else:
             rows = await kept.rows()
-        return await budgeting.shown(kept, rows, at), await cells(store, rows, at)
+        most = LISTED if arguments.action == "list" else None
+        found = await stand(store, rows, at, who=await known(issuing))
+        lines = [line for one in found for line in (summed(one) if most else cells(one))]
+        return [budgeting.budget(one.budget, one.windows, most=most) for one in found], lines
 
     shown, lines = at_work(arguments, environ, act)
     if arguments.action == "remove":
@@ -109,18 +114,24 @@ def wanted(arguments: argparse.Namespace, old: BudgetRow | None) -> BudgetSpec:
         raise Trouble(str(error).partition(" - at ")[0], code=2) from None
 
 
-async def cells(store: Store, rows: Sequence[BudgetRow], at: float) -> list[list[str]]:
-    """Return the lines of a table of budgets: one for each window, and one of a budget that has none."""
-    standing = await standings(rows, store.budgets, at)
-    found = []
-    for row in rows:
-        cap, hard = money(row.cap_micros), "yes" if row.hard else "no"
-        what = f"{about(row)}, {row.period}"
-        windows = [one for one in standing if one.budget.name == row.name]
-        for one in windows:
-            amounts = (one.window.spent_micros, one.window.held_micros, one.left_micros)
-            ends = instant(one.ends_at) if one.ends_at is not None else "never"
-            found.append([row.name, what, one.window.subject or "-", cap, *map(money, amounts), ends, hard])
-        if not windows:
-            found.append([row.name, what, row.subject, cap, "-", "-", "-", "-", hard])
-    return found
+def cells(found: Stands) -> list[list[str]]:
+    """Return the lines of a table of one budget: one for each of its windows."""
+    return [_line(found, one, one.window.subject or "-") for one in found.windows] or [_line(found)]
+
+
+def summed(found: Stands) -> list[list[str]]:
+    """Return a budget's line in a list: how the window used furthest stands, and how many more there are."""
+    if len(found.windows) < 2:
+        return cells(found)
+    furthest, *others = found.windows
+    return [_line(found, furthest, f"{furthest.window.subject} and {len(others)} more")]
+
+
+def _line(found: Stands, one: Standing | None = None, subject: str = "*") -> list[str]:
+    row = found.budget
+    amounts, ends = ["-"] * 3, "-"
+    if one is not None:
+        amounts = [money(of) for of in (one.window.spent_micros, one.window.held_micros, one.left_micros)]
+        ends = instant(one.ends_at) if one.ends_at is not None else "never"
+    what, hard = f"{about(row)}, {row.period}", "yes" if row.hard else "no"
+    return [row.name, what, subject, money(row.cap_micros), *amounts, ends, hard]

@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             usage, first_s = _whole(response), None
         else:
             usage, first_s = _streamed(response, began)
+    except BrokenPipeError:  # from the gateway we only read: it is our own reader who has left
+        raise
     except (OSError, HTTPException) as error:
         raise Trouble(f"the gateway at {url} broke off: {str(error) or type(error).__name__}") from error
     except (ValueError, TypeError, LookupError, AttributeError, Failure) as error:

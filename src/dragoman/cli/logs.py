@@ -19,7 +19,7 @@ from dragoman.accounts import logged
 from dragoman.accounts.requests import FLAGS, listed, read_filters
 from dragoman.cli.accounts import at_work, now
 from dragoman.cli.columns import cost, fit, lasting, short
-from dragoman.cli.terminal import Style, note, paint
+from dragoman.cli.terminal import Style, Trouble, note, paint
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.usage import COUNTERS
 from dragoman.store import ExchangeRow, Store
@@ -38,6 +38,12 @@ AT_ONCE = 500
 """Rows that are fetched together."""
 
 MOST_LIMIT = 10_000
+
+NEVER = """\
+no requests yet; to make one, start a gateway and ask it:
+  dragoman serve
+  dragoman chat local/smollm2-135m "Who was Marco Polo?"\
+"""
 
 NAMES = ("key", "team", "user", "model", "asked", "provider", "route", "state", "failure", "dialect", "id")
 FIGURES = ("min_cost", "min_latency")
@@ -66,6 +72,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print them; return the exit code."""
+    if arguments.limit < 0:
+        raise Trouble("--limit is how many: 0 or more", code=2)
 
     async def act(store: Store, _: object) -> None:
         filters = read_filters(query(arguments), own=None, now=now()).filters
@@ -75,14 +83,21 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             await following.begin()
         rows = await newest(store, filters, min(arguments.limit, MOST_LIMIT))
         write(rows)
-        if not rows and not arguments.follow:
-            note("there is no such request")
+        if not rows and arguments.limit:
+            note(await _nothing(store))
         if arguments.follow:
             following.told(rows)
             await follow(following, write)
 
     at_work(arguments, environ, act)
     return 0
+
+
+async def _nothing(store: Store) -> str:
+    """Return why nothing is told: there is nothing, or nothing that meets the conditions."""
+    if not await newest(store, Filters(), 1):
+        return NEVER
+    return "no request matches: there are some, but none like this"
 
 
 def query(arguments: argparse.Namespace) -> dict[str, str]:

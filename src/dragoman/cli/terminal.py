@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal, TextIO
 
 Style = Literal["good", "bad", "warn", "dim", "bold"]
@@ -30,8 +31,9 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Write a line about the result to stderr."""
-    sys.stdout.flush()
+    """Write a line about the result to stderr, after what was said before it."""
+    with suppress(BrokenPipeError):  # who read the result has left; who reads this may not have
+        sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

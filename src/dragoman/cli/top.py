@@ -28,9 +28,22 @@ HOUR_S = 3600.0
 BEST = 5
 """Keys and models that are named."""
 
-FEWEST, NARROWEST, WIDEST = 12, 60, 140
+FEWEST, NARROWEST, WIDEST = 12, 20, 140
+ROOMY, AMPLE = 60, 80
+"""Columns from which on it is told whom a request was sent to; and everything."""
+
 HOME, HIDE, SHOW = "\033[H\033[J", "\033[?25l", "\033[?25h"
 """From the top of an empty screen; without the cursor; with it."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column: as wide as it says or, of what the others leave, its share; shown from a least width on."""
+
+    head: str
+    width: int = 0
+    share: int = 0
+    right: bool = False
+    least: int = 0
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -81,63 +94,91 @@ async def scene(store: Store, at: float) -> Scene:
 
 
 def frame(found: Scene, *, width: int = 80, height: int = 24) -> list[str]:
-    """Return the lines of a frame, which fit `width` columns and, but for a few, `height` lines."""
+    """Return the lines of a frame, which fit `width` columns and, but for a few, `height` lines.
+
+    Where there is no room for all, what matters least is left out; nothing is left for the terminal to fold.
+    """
     width = max(NARROWEST, min(width, WIDEST))
     rest = _table("KEY", found.keys, width) + _table("MODEL", found.models, width)
-    room = max(1, height - len(rest) - 7)
-    lines = [*_head(found), "", *_live(found.live[:room], width)]
+    head = _head(found, width)
+    room = max(1, height - len(rest) - len(head) - 4)
+    lines = [*head, "", *_live(found.live[:room], width)]
     if more := len(found.live) - room:
         lines += [f"and {more:,} more"] if more > 0 else []
     return [fit(line, width).rstrip() for line in [*lines, *rest]]
 
 
-def _head(found: Scene) -> list[str]:
-    speed = found.pace
+def _head(found: Scene, width: int) -> list[str]:
+    speed, wide = found.pace, width >= AMPLE
     share = f"{speed.failed / speed.requests:.1%}" if speed.requests else "none"
     known = cost(speed.cost_micros if speed.cost_micros or not speed.unknown else None)
-    rates = f"{speed.requests / MINUTE_S:.1f} requests/s   {speed.tokens / MINUTE_S:,.0f} tokens/s"
-    first = (
-        f"p50 {lasting(speed.p50_ms)}   p95 {lasting(speed.p95_ms)}   {speed.answers:,} answers in 5 minutes"
+    rate, time = f"{speed.requests / MINUTE_S:.1f} requests/s", told(found.at)
+    tokens = [f"{speed.tokens / MINUTE_S:,.0f} tokens/s"] if wide else []
+    answers = [f"{speed.answers:,} answers in 5 minutes"] if wide else []
+    lines = (
+        ["dragoman", f"{time if wide else time.rpartition(' ')[2]} UTC", f"{len(found.live):,} under way"],
+        ["last minute", rate, *tokens, f"errors {share}", f"{known}/min"],
+        ["first token", f"p50 {lasting(speed.p50_ms)}", f"p95 {lasting(speed.p95_ms)}", *answers],
     )
-    return [
-        f"dragoman   {told(found.at)} UTC   {len(found.live):,} under way",
-        f"last minute   {rates}   errors {share}   {known}/min",
-        f"first token   {first}",
-    ]
+    return [line for facts in lines for line in _folded(facts, width)]
+
+
+def _folded(facts: Sequence[str], width: int) -> list[str]:
+    """Return facts in as few lines as hold them, none of them torn."""
+    lines = [facts[0]]
+    for fact in facts[1:]:
+        longer = f"{lines[-1]}   {fact}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fact)
+    return lines
 
 
 def _live(live: Sequence[Running], width: int) -> list[str]:
     if not live:
         return ["nothing is under way"]
-    names = width - 6 - 11 - 4
-    key, model = names // 4, names * 3 // 8
-    target = names - key - model
-    head = [f"{'AGE':>6} {fit('KEY', key)} {fit('MODEL', model)} {fit('TARGET', target)} {'HELD':>11}"]
-    lines = []
+    columns = (
+        Column("AGE", 6, right=True),
+        Column("KEY", share=2),
+        Column("MODEL", share=3),
+        Column("TARGET", share=3, least=ROOMY),
+        Column("HELD", 11, right=True, least=50),
+    )
+    rows = []
     for one in live:
         row = one.live.row
         last = one.live.attempts[-1] if one.live.attempts else None
         asked = f"{last.provider}/{last.model}" if last else row.provider or "-"
         held = cost(one.live.held_micros) if one.live.held_micros else "-"
-        lines.append(
-            f"{fit(lasting(one.age_s * 1000), 6, right=True)} {fit(row.key, key)} {fit(row.model, model)} "
-            f"{fit(asked, target)} {fit(held, 11, right=True)}"
-        )
-    return head + lines
+        rows.append((lasting(one.age_s * 1000), row.key, row.model, asked, held))
+    return _laid(columns, rows, width)
 
 
 def _table(name: str, cells: Sequence[Cell], width: int) -> list[str]:
     if not cells:
         return []
-    wide = width - 12 - 10 - 8 - 3
-    lines = ["", f"{fit(f'{name}, LAST HOUR', wide)} {'COST':>12} {'REQUESTS':>10} {'TOKENS':>8}"]
-    for cell in cells:
-        sums = cell.sums
-        lines.append(
-            f"{fit(cell.name or '-', wide)} {fit(cost(sums.cost), 12, right=True)} "
-            f"{sums.requests:>10,} {short(sums.tokens):>8}"
-        )
-    return lines
+    columns = (
+        Column(f"{name}, LAST HOUR", share=1),
+        Column("COST", 12, right=True),
+        Column("REQUESTS", 10, right=True, least=34),
+        Column("TOKENS", 8, right=True, least=50),
+    )
+    sums = [(cell.name or "-", cell.sums) for cell in cells]
+    rows = [(name, cost(one.cost), f"{one.requests:,}", short(one.tokens)) for name, one in sums]
+    return ["", *_laid(columns, rows, width)]
+
+
+def _laid(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return rows under their head, in those columns that a width has room for."""
+    kept = [place for place, column in enumerate(columns) if width >= column.least]
+    shares = sum(columns[place].share for place in kept)
+    rest = width - sum(columns[place].width for place in kept) - (len(kept) - 1)
+    wide = {place: columns[place].width or rest * columns[place].share // shares for place in kept}
+    return [
+        " ".join(fit(cells[place], wide[place], right=columns[place].right) for place in kept)
+        for cells in ([column.head for column in columns], *rows)
+    ]
 
 
 def _most(cells: Sequence[Cell]) -> list[Cell]:

@@ -411,13 +411,8 @@ class Gateway:
             return ["the gateway is shutting down"]
         if self._services is None or self._store is None:
             return ["the gateway is starting"]
-        ledger = self._services.ledger
-        try:
-            await self._store.setting("alive")
-        except Failure as failure:
-            return [] if ledger.lasts(answers=False) else [failure.message]
-        ledger.lasts(answers=True)
-        return []
+        trouble = await self._services.ledger.trouble()
+        return [trouble.message] if trouble else []
 
     def reload(self) -> bool:
         """Read the configuration anew; keep the present one if it does not load.

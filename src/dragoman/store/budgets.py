@@ -24,6 +24,9 @@ Scope = Literal["all", "key", "team", "user", "model"]
 Period = Literal["day", "week", "month", "total"]
 Origin = Literal["config", "admin"]
 
+LONGEST_SUBJECT = 256
+"""Characters of a subject's name: clients may make up models' names, of which each would have a window."""
+
 EACH = "*"
 """As a budget's subject: each key, team, user or model has a window of its own."""
 
@@ -159,6 +162,17 @@ class Budgets(Protocol):
 
     async def window(self, share: Share) -> Window:
         """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
+
+    async def by_model(self, since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by whom they asked.
+
+        Args:
+            since: Unix seconds.
+
+        Returns:
+            Micro-dollars by ``provider/model``, cut as the windows of a budget for each are; of an exchange
+            that asked several, with each of them. From the rows: it takes as long as these are many.
+        """
 
     async def tell(self, row: AlertRow) -> bool:
         """Write down that an alert was given; return False where it had been given before."""

@@ -153,8 +153,14 @@ def _interrupted(row: Spooled, now: float) -> Spooled:
         meters = msgspec.structs.replace(one.meters, estimated=True, cost_micros=held)
         return msgspec.structs.replace(one, state="interrupted", settled_at=now, meters=meters)
 
-    attempts = [end(one, held if place == last else 0) for place, one in enumerate(row.attempts)]
-    return msgspec.structs.replace(row, exchange=end(row.exchange, held), attempts=tuple(attempts))
+    attempts = tuple(end(one, held if place == last else 0) for place, one in enumerate(row.attempts))
+    exchange: ExchangeRow = end(row.exchange, held)
+    if attempts:
+        asked = attempts[-1]
+        exchange = msgspec.structs.replace(
+            exchange, provider=asked.provider, answered_model=asked.model or None, attempts=asked.number
+        )
+    return msgspec.structs.replace(row, exchange=exchange, attempts=attempts)
 
 
 Row = TypeVar("Row", ExchangeRow, AttemptRow)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.accounts.rows import exchange
 from tests.house import JSON, Answer, House, ask, get, house
 
 from dragoman.dialects import Call
@@ -77,7 +78,10 @@ def test_a_budget_is_put_shown_and_removed(tmp_path: Path) -> None:
         assert put.status == 200
         shown = msgspec.convert(put.json, described.BudgetShown, strict=True)
         assert (shown.name, shown.dollars, shown.period, shown.origin) == ("daily", 2.5, "day", "admin")
-        assert shown.windows == []
+        assert [(one.subject, one.spent_usd, one.left_usd) for one in shown.windows] == [
+            (key, 0.0, 2.5) for key in ("ann", "boss", "eye")
+        ]
+        assert (shown.subjects, shown.used_up) == (3, 0)
         assert (await ask(gate.port, get("/admin/budgets/daily", EYE))).json == put.json
         every = await ask(gate.port, get("/admin/budgets", EYE))
         assert every.json == {"budgets": [put.json]}
@@ -92,14 +96,15 @@ def test_a_budget_is_put_shown_and_removed(tmp_path: Path) -> None:
 
 
 def test_how_it_stands_is_as_true_as_the_ledger(tmp_path: Path) -> None:
-    """What is spent, what is held and what is left, of every key that has asked."""
+    """What is spent, held and left of every key, those used furthest first."""
 
     async def scene(gate: House) -> None:
         await send(gate, "PUT", "/admin/budgets/daily", BOSS, DAILY)
         await gate.gateway.directory.refresh()
         await spend(gate, "ann", 1_500_000, 250_000)
         [shown] = (await ask(gate.port, get("/admin/budgets", EYE))).json["budgets"]
-        [window] = shown["windows"]
+        window, *others = shown["windows"]
+        assert [(one["subject"], one["spent_usd"]) for one in others] == [("boss", 0), ("eye", 0)]
         assert window["ends_at"] - window["began_at"] == 86_400
         assert {name: window[name] for name in ("subject", "spent_usd", "held_usd", "left_usd")} == {
             "subject": "ann",
@@ -109,6 +114,27 @@ def test_how_it_stands_is_as_true_as_the_ledger(tmp_path: Path) -> None:
         }
         [mine] = (await ask(gate.port, get("/v1/budgets", ANN))).json["budgets"]
         assert msgspec.convert(mine, described.OwnBudget).left_usd == 0.75
+
+    play(tmp_path, scene)
+
+
+def test_a_list_has_the_furthest_of_many(tmp_path: Path) -> None:
+    """Of a budget for each ten windows and how many there are; its own page has them all."""
+
+    async def scene(gate: House) -> None:
+        for number in range(20):
+            at, meters = gate.gateway.services.now(), Meters(cost_micros=200_000 * number)
+            await gate.gateway.store.settle(
+                exchange(f"x{number}", at, key=f"key-{number}", meters=meters), []
+            )
+        await send(gate, "PUT", "/admin/budgets/daily", BOSS, DAILY)
+        [listed] = (await ask(gate.port, get("/admin/budgets", EYE))).json["budgets"]
+        assert (listed["subjects"], listed["used_up"]) == (23, 7)
+        assert [one["subject"] for one in listed["windows"]] == [f"key-{19 - place}" for place in range(10)]
+        whole = (await ask(gate.port, get("/admin/budgets/daily", EYE))).json
+        assert len(whole["windows"]) == 23
+        assert whole["windows"][:10] == listed["windows"]
+        assert sum(one["spent_usd"] for one in whole["windows"]) == pytest.approx(0.2 * sum(range(20)))
 
     play(tmp_path, scene)
 

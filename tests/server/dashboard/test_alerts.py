@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from pathlib import Path
@@ -51,16 +52,57 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_more_are_asked_for(tmp_path: Path) -> None:
-    """A page has as many as were asked for, says where there are older ones, and takes no odd number."""
+def told_at(page: str) -> list[str]:
+    """Return when each alert of a page was told."""
+    return re.findall(r'data-label="When"><time datetime="([^"]+)"', page)
+
+
+def test_pages_follow_each_other(tmp_path: Path) -> None:
+    """However many are asked for, a page is a page: none is missing, none there twice, all are in the CSV."""
+
+    async def scene(office: Office) -> None:
+        await tell(office, 250)
+        seen: list[str] = []
+        path, pages = "/admin/alerts?limit=1000", 0
+        while path:
+            page = await office.page(path)
+            assert len(page) < 100_000
+            seen, pages = seen + told_at(page), pages + 1
+            older = re.search(r'href="([^"]+)" rel="next"', page)
+            path = html.unescape(older[1]) if older else ""
+        assert (pages, len(seen)) == (3, 250)
+        assert seen == sorted(set(seen), reverse=True)
+        assert "201 to 250 of 250 alerts" in page
+        assert 'rel="prev"' in page
+        first = await office.page("/admin/alerts")
+        assert told_at(first) == seen[:100]
+        assert "1 to 100 of 250 alerts" in first
+        answer = await office.browser.open("/admin/alerts?format=csv")
+        assert len(list(csv.DictReader(io.StringIO(answer.body.decode())))) == 250
+        assert "There are no older alerts" in await office.page("/admin/alerts?after=250")
+
+    play(tmp_path, scene)
+
+
+def test_as_many_as_are_asked_for(tmp_path: Path) -> None:
+    """The newest so many, which says that they are; and no odd number is taken."""
 
     async def scene(office: Office) -> None:
         await tell(office, 5)
         page = await office.page("/admin/alerts?limit=3")
-        assert "3 alerts, and there are older ones" in page
-        assert "limit=1000" in page
-        assert "older ones" not in await office.page("/admin/alerts?limit=5")
-        for query in ("limit=0", "limit=many", "limit=1001", "colour=red"):
+        assert len(told_at(page)) == 3
+        assert "3 alerts" in page
+        assert "rel=" + '"next"' not in page
+        assert len(told_at(await office.page("/admin/alerts?limit=2&after=1"))) == 1
+        for query in (
+            "limit=0",
+            "limit=many",
+            "limit=1001",
+            "colour=red",
+            "after=x",
+            "after=-1",
+            "after=1001",
+        ):
             assert (await office.browser.open(f"/admin/alerts?{query}")).status == 400
 
     play(tmp_path, scene)

@@ -58,13 +58,98 @@ def test_how_budgets_stand(tmp_path: Path) -> None:
         assert "at 90 %" in near
         assert ">config</span>" in fixed
         assert "00:00 Asia/Tokyo" in fixed
-        assert "each team, nobody has asked since it was set" in each
+        assert "each team; there is none yet" in each
         assert "4 windows of 4 budgets" in page
         answer = await office.browser.open("/admin/budgets?format=csv&state=used%20up")
         [row] = csv.DictReader(io.StringIO(answer.body.decode()))
         assert (row["budget"], row["spent_usd"], row["left_usd"]) == ("gone", "2.000001", "0")
 
     play(tmp_path, scene, DRAGOMAN_BUDGETS=CONFIGURED)
+
+
+async def crowd(office: Office) -> None:
+    """Have a budget for each of many keys, of which some have spent, made after they did."""
+    for number in range(120):
+        await office.spend(100_000 * number, key=f"key-{number:03}")
+    await office.budget("each", dollars="10", scope="key", subject="*", period="total")
+    await office.budget("rest", dollars="1", scope="key", subject="key-001", period="total")
+
+
+def test_a_budget_for_each_is_one_line(tmp_path: Path) -> None:
+    """As the one stands that is used furthest, with how many there are; who is looked for is told alone."""
+
+    async def scene(office: Office) -> None:
+        await crowd(office)
+        page = await office.page("/admin/budgets")
+        assert names(page) == ["each", "rest"]
+        each = words(re.findall(r"<tr[ >].*?</tr>", page, re.DOTALL)[1])
+        assert '<a href="/admin/budgets/each">each of 122 keys</a>' in each
+        assert 'most by <a href="/admin/keys/key-119">key-119</a>' in each
+        assert "$11.90</span>" in each
+        assert "used up</span>" in each
+        assert "20 of 122" in each
+        assert "123 windows of 2 budgets" in page
+        page = await office.page("/admin/budgets?state=used%20up")
+        assert names(page) == ["each"] * 20
+        assert "20 found of 123 windows" in page
+        page = words(await office.page("/admin/budgets?q=key-001"))
+        assert names(page) == ["rest", "each"]
+        assert "each of" not in page
+        answer = await office.browser.open("/admin/budgets?format=csv")
+        rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+        assert len(rows) == 123
+        told = {row["subject"]: float(row["spent_usd"]) for row in rows if row["budget"] == "each"}
+        assert told == {f"key-{n:03}": n / 10 for n in range(120)} | {"boss": 0.0, "eye": 0.0}
+
+    play(tmp_path, scene)
+
+
+def test_everybody_a_budget_holds_for_is_on_its_page(tmp_path: Path) -> None:
+    """Those used furthest first, a hundred at a time, looked for by name; and as a file."""
+
+    async def scene(office: Office) -> None:
+        await crowd(office)
+        page = words(await office.page("/admin/budgets/each"))
+        assert "20 used up · 20 nearly · 122 windows" in page
+        told = re.findall(r'href="/admin/keys/([^"]+)"', page)
+        assert told == [f"key-{119 - n:03}" for n in range(100)]
+        [after] = re.findall(r'href="/admin/budgets/each\?after=([^"]+)"', page)
+        rest = words(await office.page(f"/admin/budgets/each?after={after}"))
+        assert re.findall(r'href="/admin/keys/([^"]+)"', rest) == [
+            *(f"key-{19 - n:03}" for n in range(19)),
+            *("boss", "eye", "key-000"),
+        ]
+        found = words(await office.page("/admin/budgets/each?q=KEY-00"))
+        assert re.findall(r'href="/admin/keys/([^"]+)"', found) == [f"key-{9 - n:03}" for n in range(10)]
+        assert "No key is called like that" in await office.page("/admin/budgets/each?q=nobody")
+        answer = await office.browser.open("/admin/budgets/each?format=csv&q=eye")
+        [row] = csv.DictReader(io.StringIO(answer.body.decode()))
+        assert (row["subject"], row["spent_usd"], row["left_usd"]) == ("eye", "0", "10")
+        assert (await office.browser.open("/admin/budgets/each?colour=red")).status == 400
+
+    play(tmp_path, scene)
+
+
+def test_a_list_and_the_page_of_one_agree(tmp_path: Path) -> None:
+    """Of who has asked for nothing since a budget was made, and of who has: page, list and list of keys."""
+
+    async def scene(office: Office) -> None:
+        _, secret = await office.key("pear")
+        await office.spend(1_250_000, key="pear")
+        await office.budget("each", dollars="10", scope="key", subject="*", period="day", hard=False)
+        gateway = office.gate.gateway
+        await gateway.directory.refresh()
+        for asks in (False, True):
+            if asks:
+                assert await office.asked(secret) == 200
+            assert [one.subject for one in await gateway.store.budgets.windows()] == ["pear"] * asks
+            for path in ("/admin/keys/pear", "/admin/keys?q=pear", "/admin/budgets/each?q=pear"):
+                page = words(await office.page(path))
+                assert '>$1.25</span> <span class="quiet-word">of $10.00' in page, path
+            eye = words(await office.page("/admin/keys/eye"))
+            assert '>$0</span> <span class="quiet-word">of $10.00' in eye
+
+    play(tmp_path, scene)
 
 
 def test_held_money_is_told(tmp_path: Path) -> None:
@@ -232,5 +317,5 @@ def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
 def test_a_long_list_goes_on_after_its_last() -> None:
     """A cursor that is gone begins anew."""
     found = [caps.Cap(BudgetRow(name=name, scope="all", cap_micros=1, created_at=0.0)) for name in "abc"]
-    assert budgets._place(found, budgets._mark(found[1])) == 2
+    assert budgets._place(found, found[1].mark) == 2
     assert budgets._place(found, "gone") == 0

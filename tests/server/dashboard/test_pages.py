@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shlex
@@ -12,6 +13,9 @@ from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
+from tests.house import house
+
+from dragoman.server import admin
 from dragoman.server.dashboard.pages import PAGES, RAIL
 from dragoman.server.dashboard.visit import Page
 
@@ -30,6 +34,19 @@ def test_the_rail_leads_somewhere() -> None:
     drawing = (files("dragoman.server") / "web" / "assets" / "admin.svg").read_text("utf-8")
     signs = {symbol.get("id") for symbol in ET.fromstring(drawing)}
     assert {stop.icon for stop in RAIL} <= signs
+
+
+def test_every_page_is_json_for_a_program(tmp_path: Path) -> None:
+    """At the same address, but for the overview's, which is one further in."""
+
+    async def play() -> set[str]:
+        async with house(tmp_path) as gate:
+            return {one.path for one in admin.routes(gate.gateway) if "GET" in (one.methods or ())}
+
+    told = {path.replace("/admin/overview", "/admin") for path in asyncio.run(play())}
+    pages = {page.path.replace(":path", "") for page in PAGES if isinstance(page, Page)}
+    assert {stop.path for stop in RAIL} <= pages
+    assert pages <= told
 
 
 def test_commands_that_empty_pages_offer_work(tmp_path: Path) -> None:

@@ -18,7 +18,10 @@ def test_ratings_are_told_beside_costs(tmp_path: Path) -> None:
     async def play() -> None:
         async with Simulator() as sim, house(tmp_path, sim.url, API_KEYS="right") as gate:
             browser = await signed(gate)
-            assert b"No answer was rated yet" in (await browser.open("/admin/ratings")).body
+            at = {"host": gate.url.removeprefix("http://")}
+            empty = html.unescape((await browser.open("/admin/ratings", at)).body.decode())
+            assert "No answer was rated yet" in empty
+            assert f"curl -s {gate.url}/rate -H" in empty
             key = {"authorization": "Bearer right"}
             for stars in (5, 4):
                 answer = await ask(gate.port, post("/v1/chat/completions", chat(), key))

@@ -99,7 +99,8 @@ def test_the_drawer_is_the_same_part(tmp_path: Path) -> None:
             for name in ("who", "way", "attempts", "bill", "words", "replay"):
                 assert panel(page, name) == panel(drawer, name) != ""
             listed = (await browser.open("/admin/requests")).body.decode()
-            assert f'hx-get="/admin/requests/{row.id}" hx-target="#drawer" hx-push-url="true"' in listed
+            assert '<tbody hx-target="#drawer" hx-push-url="true">' in listed
+            assert f'hx-get="/admin/requests/{row.id}" aria-haspopup="dialog"' in listed
 
     asyncio.run(play())
 

@@ -9,9 +9,6 @@ from pathlib import Path
 from tests.house import house
 from tests.server.dashboard.signed import signed
 
-from dragoman.config import load
-from dragoman.server.dashboard.settings import HIDDEN, told
-
 SECRETS = {
     "INFLUXDB_URL": "http://127.0.0.1:1/hidden-path",
     "INFLUXDB_TOKEN": "hidden-token",
@@ -36,14 +33,3 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
             assert str(tmp_path / "data") in page
 
     asyncio.run(play())
-
-
-def test_every_section_is_told_and_what_is_own_is_marked(tmp_path: Path) -> None:
-    """Each setting is there once; a dot stands at what is not as it would be by itself."""
-    config = load({"DRAGOMAN_DATA": str(tmp_path), "DRAGOMAN_SERVER_MAX_BODY": "12345", **SECRETS}, tmp_path)
-    parts = {part.name: {line.name: line for line in part.lines} for part in told(config)}
-    assert {"server", "limits", "store", "retention", "webhook"} <= parts.keys()
-    assert (parts["server"]["max_body"].value, parts["server"]["max_body"].own) == ("12345", True)
-    assert not parts["server"]["drain_s"].own
-    hidden = {line.value for part in parts.values() for line in part.values() if line.name in HIDDEN}
-    assert hidden == {"set", "not set"}

@@ -41,6 +41,21 @@ def test_a_part_asks_for_itself() -> None:
     assert not visit(hx_request="true", hx_boosted="true").partial
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("gate.example:81", "gate.example:81"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("a;id", "127.0.0.1:8080"),
+        ("$(id)", "127.0.0.1:8080"),
+        ("a" * 300, "127.0.0.1:8080"),
+    ],
+)
+def test_a_command_has_the_address_that_was_asked(asked: str, told: str) -> None:
+    """As the browser named it, if that can stand in a command as it is."""
+    assert visit(host=asked).address == f"http://{told}"
+
+
 def test_only_the_admin_edits() -> None:
     """A reader may look, and is told so where it would change something."""
     visit().require_editing()

@@ -17,6 +17,7 @@ from tests.store.sqlite.test_init import (
     test_newest_first_and_by_key,
     test_settings_are_kept,
     test_settling_leaves_alone_what_a_request_was,
+    test_what_a_dead_one_asked_by_a_route_counts_for_whom_it_asked_last,
 )
 
 from dragoman.store import Meters
@@ -32,6 +33,7 @@ __all__ = [
     "test_newest_first_and_by_key",
     "test_settings_are_kept",
     "test_settling_leaves_alone_what_a_request_was",
+    "test_what_a_dead_one_asked_by_a_route_counts_for_whom_it_asked_last",
 ]
 
 ROOT = str(Path(__file__).parents[3])

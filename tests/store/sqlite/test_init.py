@@ -229,6 +229,28 @@ def test_a_sweep_takes_the_dead_ones_rows_only(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_a_dead_one_asked_by_a_route_counts_for_whom_it_asked_last(tmp_path: Path) -> None:
+    """An interrupted exchange is its last attempt's provider and model; no report has its route's name."""
+
+    async def scene(db: SqliteStore) -> None:
+        for name in "ab":
+            by_route = exchange(name, owner="dead", model="fast", route="fast", provider="p")
+            await db.open_exchange(by_route, attempt(name, model="m-1"))
+        await db.open_attempt(attempt("b", 2, provider="q", model="n-1"))
+        relayed = exchange("c", owner="dead", model="", provider="p")
+        await db.open_exchange(relayed, attempt("c", model=""))
+        assert await db.interrupt(["dead"]) == 3
+        rows = {row.id: (row.provider, row.answered_model, row.attempts) for row in await db.exchanges()}
+        assert rows == {"a": ("p", "m-1", 1), "b": ("q", "n-1", 2), "c": ("p", None, 1)}
+        told = {cell.name: cell.sums.requests for cell in await db.reports.cells(Part(), by="model")}
+        assert told == {"m-1": 1, "n-1": 1, "": 1}
+        told = {cell.name: cell.sums.attempts for cell in await db.reports.cells(Part(), by="provider")}
+        assert told == {"p": 2, "q": 2}
+        assert {(row.model, row.route) for row in await db.exchanges()} == {("fast", "fast"), ("", "")}
+
+    play(tmp_path, scene)
+
+
 def test_newest_first_and_by_key(tmp_path: Path) -> None:
     """A list of exchanges is cut at its limit, and to one key if asked."""
 

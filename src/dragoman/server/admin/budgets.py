@@ -6,14 +6,19 @@ is read from the store when it is asked: it is as true as the ledger.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from starlette.routing import Route
 
 from dragoman.accounts import budgeting
+from dragoman.accounts.budgeted import LISTED, known
 from dragoman.accounts.budgets import Budgets, BudgetSpec, sees
 from dragoman.accounts.reports import check_names, whole
 from dragoman.core.extras import Json
 from dragoman.gateway import Gateway
 from dragoman.server.admin.access import Asking, editor, member, served, viewer
+from dragoman.store.budgets import BudgetRow
 
 ALERTS, MOST = 100, 1000
 """Alerts that are listed, and the most that can be asked for."""
@@ -34,12 +39,12 @@ def routes(gateway: Gateway) -> list[Route]:
 async def _list(asking: Asking) -> Json:
     check_names(asking.query, ())
     kept = asking.gateway.store.budgets
-    return {"budgets": await budgeting.shown(kept, await kept.rows(), asking.now)}
+    rows = await kept.rows()
+    return {"budgets": await _told(asking, rows, most=LISTED)}
 
 
 async def _show(asking: Asking) -> Json:
-    kept = asking.gateway.store.budgets
-    [found] = await budgeting.shown(kept, [await budgeting.find(kept, asking.name)], asking.now)
+    [found] = await _told(asking, [await budgeting.find(asking.gateway.store.budgets, asking.name)])
     return found
 
 
@@ -47,7 +52,7 @@ async def _put(asking: Asking) -> Json:
     kept, now = asking.gateway.store.budgets, asking.now
     spec = await asking.body(BudgetSpec)
     row = await budgeting.put(kept, asking.name, spec, actor=asking.account.name, now=now)
-    [found] = await budgeting.shown(kept, [row], now)
+    [found] = await _told(asking, [row])
     return found
 
 
@@ -55,6 +60,14 @@ async def _remove(asking: Asking) -> Json:
     kept = asking.gateway.store.budgets
     await budgeting.remove(kept, asking.name, actor=asking.account.name, now=asking.now)
     return {"removed": asking.name}
+
+
+async def _told(
+    asking: Asking, rows: Sequence[BudgetRow], *, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Return how budgets stand, each with `most` of its windows at most."""
+    who = await known(asking.issuing)
+    return await budgeting.shown(asking.gateway.store, rows, asking.now, who=who, most=most)
 
 
 async def _alerts(asking: Asking) -> Json:

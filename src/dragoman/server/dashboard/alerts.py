@@ -1,4 +1,8 @@
-"""``/admin/alerts``: which budgets were told of, the newest first."""
+"""``/admin/alerts``: which budgets were told of, the newest first, page by page.
+
+The newest :data:`~dragoman.server.admin.budgets.MOST` are looked through, whatever is asked of them; all of
+them are in the CSV.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,26 @@ from dragoman.accounts.reports import check_names
 from dragoman.server.admin.audit import number
 from dragoman.server.admin.budgets import ALERTS, MOST
 from dragoman.server.dashboard import caps
+from dragoman.server.dashboard.address import Address
 from dragoman.server.dashboard.visit import Page, Shown, View, Visit
 from dragoman.server.tables import in_csv, split
 from dragoman.store.budgets import AlertRow, BudgetRow
 
+PATH = "/admin/alerts"
+
 
 async def _list(visit: Visit) -> Shown:
     query, csv = split(visit.query, {})
-    check_names(query, ("limit", "budget"))
-    limit = number(query, "limit", most=MOST) or ALERTS
+    check_names(query, ("limit", "budget", "after"))
+    limit, after = number(query, "limit", most=MOST) or MOST, number(query, "after", most=MOST) or 0
     kept = visit.gateway.store.budgets
     budget = query.get("budget")
-    # Of one budget: those among the newest that are kept for a page.
-    every = await kept.alerts(limit=MOST if budget else limit + 1)
-    found = [row for row in every if budget in (None, row.budget)]
-    rows = found[:limit]
+    every = await kept.alerts(limit=MOST)
+    found = [row for row in every if budget in (None, row.budget)][:limit]
     if csv:
-        return in_csv(_table(rows), "alerts")
+        return in_csv(_table(found), "alerts")
+    rows, on = found[after : after + ALERTS], after + ALERTS
+    at = Address(PATH, {name: value for name, value in query.items() if name != "after"})
     there = {row.name: row for row in await kept.rows()}
     config = visit.gateway.config
     return View(
@@ -31,9 +38,13 @@ async def _list(visit: Visit) -> Shown:
         {
             "alerts": [(row, there.get(row.budget), _href(row, there.get(row.budget))) for row in rows],
             "budgets": sorted({*there, *(row.budget for row in every)}),
-            "filters": query,
-            "more": len(found) > limit,
-            "most": MOST,
+            "at": at,
+            "budget": budget,
+            "begins": after + 1,
+            "count": len(found),
+            "oldest": len(every) < MOST and limit == MOST,
+            "older": at.to(after=str(on)) if on < len(found) else "",
+            "newer": at.to(after=str(after - ALERTS) if after > ALERTS else None) if after else "",
             "watched": any(row.alerts and row.cap_micros for row in there.values()),
             "webhook": bool(config.webhook.url) and "budget.alert" in config.webhook.events,
             "page": caps.page,
@@ -54,4 +65,4 @@ def _table(rows: list[AlertRow]) -> str:
     return "\r\n".join([*found, ""])
 
 
-PAGES = (Page("/admin/alerts", _list),)
+PAGES = (Page(PATH, _list),)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dragoman.accounts import budgeting, shown
-from dragoman.accounts.budgets import standings
+from dragoman.accounts.budgeted import Stands, known, stand
 from dragoman.accounts.figures import cell, iso
 from dragoman.accounts.reports import check_names, one_of
 from dragoman.core.failure import Failure
@@ -69,6 +70,11 @@ ZONES = (
 )
 """Time zones that are offered; any other may be typed."""
 
+FEW = 20
+"""Windows of one budget that need no search."""
+
+NO_QUERY: Mapping[str, str] = MappingProxyType({})
+
 AUDITED, ALERTED = 20, 1000
 """Entries of the audit log that are shown, and alerts that are looked through."""
 
@@ -81,8 +87,10 @@ async def _list(visit: Visit) -> Shown:
         return await _new(visit, {"scope": "all", "period": "month", "alerts": "50, 80, 100", **chosen})
     kept = visit.gateway.store.budgets
     rows = await kept.rows()
-    every = await _every(visit, rows)
-    found = _ordered(_found(every, query), one_of("sort", query.get("sort", "used"), SORTS))
+    stands = await _stands(visit, rows)
+    every = [cap for one in stands for cap in caps.windows(one)]
+    lines = every if csv else _lines(stands, query)
+    found = _ordered(_found(lines, query), one_of("sort", query.get("sort", "used"), SORTS))
     if csv:
         return in_csv(_table(found), "budgets")
     begin = _place(found, query.get("after", ""))
@@ -93,18 +101,26 @@ async def _list(visit: Visit) -> Shown:
             "caps": page,
             "count": len(found),
             "budgets": rows,
+            "windows": len(every),
+            "chosen": bool({"q", "scope", "state"} & query.keys()),
             "states": [(state, sum(cap.state == state for cap in every)) for state in STATES],
             "scopes": caps.SCOPES,
             "sorts": SORTS,
             "filters": query,
-            "after": _mark(page[-1]) if page and begin + SHOWN < len(found) else "",
+            "after": page[-1].mark if page and begin + SHOWN < len(found) else "",
             "begun": begin > 0,
         },
     )
 
 
 async def _show(visit: Visit) -> Shown:
-    return await _one(visit, await budgeting.find(visit.gateway.store.budgets, visit.named()))
+    row = await budgeting.find(visit.gateway.store.budgets, visit.named())
+    query, csv = split(visit.query, {})
+    check_names(query, ("q", "after"))
+    if csv:
+        [stands] = await _stands(visit, [row])
+        return in_csv(_table(_about(stands, query)), row.name)
+    return await _one(visit, row, query=query)
 
 
 async def _create(visit: Visit, form: Form) -> Shown:
@@ -147,17 +163,31 @@ async def _new(visit: Visit, form: Form, fault: typed.Fault | None = None) -> Vi
 
 
 async def _one(
-    visit: Visit, row: BudgetRow, form: Form | None = None, fault: typed.Fault | None = None
+    visit: Visit,
+    row: BudgetRow,
+    form: Form | None = None,
+    fault: typed.Fault | None = None,
+    *,
+    query: Mapping[str, str] = NO_QUERY,
 ) -> View:
+    """Return a budget's page: those of its windows that `query` means, a form, and what was done to it."""
     store = visit.gateway.store
     told = [one for one in await store.budgets.alerts(limit=ALERTED) if one.budget == row.name]
     entries = await store.audit.rows(limit=AUDITED, about=("budget.", row.name))
-    found = _ordered(await _every(visit, [row]), "used")
+    [stands] = await _stands(visit, [row])
+    found = _about(stands, query)
+    begin = _place(found, query.get("after", ""))
+    page = found[begin : begin + SHOWN]
     facts: dict[str, Any] = {
         **await _known(visit),
         "row": row,
-        "caps": found[:SHOWN],
+        "caps": page,
         "count": len(found),
+        "stands": stands,
+        "searched": len(stands.windows) > FEW,
+        "filters": query,
+        "after": page[-1].mark if page and begin + SHOWN < len(found) else "",
+        "begun": begin > 0,
         "alerts": told[:AUDITED],
         "entries": [shown.entry(number, one) for number, one in entries],
         "typed": caps.typed_cap(row) if form is None else form,
@@ -184,17 +214,24 @@ async def _known(visit: Visit) -> dict[str, Any]:
     }
 
 
-async def _every(visit: Visit, rows: Sequence[BudgetRow]) -> list[Cap]:
-    """Return every window of some budgets, and each budget that has none as one."""
-    standing = await standings(rows, visit.gateway.store.budgets, visit.now)
-    there = {one.budget.name for one in standing}
-    return [
-        *(Cap(one.budget, one) for one in standing),
-        *(Cap(row) for row in rows if row.name not in there),
-    ]
+async def _stands(visit: Visit, rows: Sequence[BudgetRow]) -> list[Stands]:
+    """Return how budgets stand, those for each with everybody they hold for."""
+    return await stand(visit.gateway.store, rows, visit.now, who=await known(visit.issuing))
 
 
-def _found(every: Sequence[Cap], query: dict[str, str]) -> list[Cap]:
+def _lines(stands: Sequence[Stands], query: Mapping[str, str]) -> list[Cap]:
+    """Return the lines of a list: a budget is one, but where windows are looked for it is each of them."""
+    words = query.get("q", "").casefold()
+    found = []
+    for one in stands:
+        if "state" in query or words not in one.budget.name.casefold():
+            found += caps.windows(one)
+        else:
+            found.append(caps.together(one))
+    return found
+
+
+def _found(every: Sequence[Cap], query: Mapping[str, str]) -> list[Cap]:
     words = query.get("q", "").casefold()
     scope, state = query.get("scope"), query.get("state")
     if state is not None:
@@ -210,6 +247,12 @@ def _found(every: Sequence[Cap], query: dict[str, str]) -> list[Cap]:
     ]
 
 
+def _about(stands: Stands, query: Mapping[str, str]) -> list[Cap]:
+    """Return the windows of one budget, of those whose names have the words that are looked for."""
+    words = query.get("q", "").casefold()
+    return [cap for cap in caps.windows(stands) if words in cap.subject.casefold()]
+
+
 def _ordered(found: Sequence[Cap], order: str) -> list[Cap]:
     def place(cap: Cap) -> tuple[float, str, str]:
         first = {"used": -cap.share, "cap": -float(cap.row.cap_micros)}.get(order, 0.0)
@@ -218,13 +261,9 @@ def _ordered(found: Sequence[Cap], order: str) -> list[Cap]:
     return sorted(found, key=place)
 
 
-def _mark(cap: Cap) -> str:
-    return f"{cap.row.name} {cap.subject}"
-
-
 def _place(found: Sequence[Cap], after: str) -> int:
     """Return the place after the one a page ended with; 0: it is gone."""
-    return next((place + 1 for place, cap in enumerate(found) if _mark(cap) == after), 0)
+    return next((place + 1 for place, cap in enumerate(found) if cap.mark == after), 0)
 
 
 def _words(scope: str, subject: str) -> tuple[str, ...]:

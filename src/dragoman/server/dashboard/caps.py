@@ -7,16 +7,17 @@ A page about a key, a team or a user has the budgets that are about it, and sets
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from types import MappingProxyType
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 
 from dragoman.accounts import budgeting
-from dragoman.accounts.budgets import Budgets, BudgetSpec, Standing, standings
+from dragoman.accounts.budgeted import NEAR, Stands, stand
+from dragoman.accounts.budgets import Budgets, BudgetSpec, Standing
 from dragoman.accounts.keys import Account
 from dragoman.accounts.windows import zone_of
 from dragoman.core.failure import Failure, invalid
@@ -24,9 +25,6 @@ from dragoman.server.admin.access import converted
 from dragoman.server.dashboard import typed
 from dragoman.server.dashboard.visit import Form, Visit
 from dragoman.store.budgets import EACH, BudgetRow, Scope
-
-NEAR = 0.8
-"""The share of a budget from which on it is nearly used up."""
 
 PERIODS = (("day", "a day"), ("week", "a week"), ("month", "a month"), ("total", "in all, for good"))
 SCOPES = (
@@ -47,27 +45,24 @@ _FIRST = (
 )
 """How a fault of a whole budget begins, and which field it is of."""
 
-_OWNERS: Mapping[Scope, Callable[[str], Account]] = MappingProxyType(
-    {
-        "key": Account,
-        "team": lambda name: Account("", team=name),
-        "user": lambda name: Account("", user=name),
-    }
-)
-"""Who stands for everybody that a budget of a scope counts for."""
-
 State = Literal["used up", "nearly used up", "fine"]
 
 
 class Cap(msgspec.Struct, frozen=True):
-    """One window of a budget. ``standing``: None: nobody has spent of it yet."""
+    """One window of a budget, or all of a budget for each.
+
+    Attributes:
+        standing: How it stands; of all, the one that is used furthest; None: there is nobody to spend of it.
+        every: All of them; None: it is one.
+    """
 
     row: BudgetRow
     standing: Standing | None = None
+    every: Stands | None = None
 
     @property
     def subject(self) -> str:
-        """Whom it counts for; "*": each of many, none of whom has spent yet."""
+        """Whom it counts for; "*": each, and there is nobody."""
         return self.row.subject if self.standing is None else self.standing.window.subject
 
     @property
@@ -91,6 +86,11 @@ class Cap(msgspec.Struct, frozen=True):
         return self.spent / self.row.cap_micros if self.row.cap_micros else 1.0
 
     @property
+    def mark(self) -> str:
+        """What names it in a list, whatever is spent meanwhile."""
+        return f"{self.row.name} {EACH if self.every else self.subject}"
+
+    @property
     def state(self) -> State:
         """How it stands, in words."""
         if self.spent >= self.row.cap_micros:
@@ -104,7 +104,7 @@ class Cap(msgspec.Struct, frozen=True):
 
     @property
     def ends_at(self) -> int | None:
-        """When it begins anew, in Unix seconds; None: never, or nobody has spent of it yet."""
+        """When it begins anew, in Unix seconds; None: never, or there is nobody to spend of it."""
         return None if self.standing is None else self.standing.ends_at
 
     @property
@@ -133,6 +133,17 @@ def page(name: str) -> str:
     return f"/admin/budgets/{quote(name, safe='')}"
 
 
+def windows(found: Stands) -> list[Cap]:
+    """Return every window of a budget; one that has none as one."""
+    return [Cap(found.budget, one) for one in found.windows] or [Cap(found.budget)]
+
+
+def together(found: Stands) -> Cap:
+    """Return a budget as one line: how the window stands that is used furthest, and of which it is one."""
+    first = windows(found)[0]
+    return msgspec.structs.replace(first, every=found) if len(found.windows) > 1 else first
+
+
 def href(scope: Scope, subject: str) -> str:
     """Return the page about a key, a team, a user or a model; "": there is none."""
     if not subject or subject == EACH:
@@ -158,8 +169,20 @@ def worst(caps: Sequence[Cap]) -> Cap | None:
 
 async def about(visit: Visit, account: Account, rows: Sequence[BudgetRow]) -> list[Cap]:
     """Return how the budgets stand that are about somebody, those used furthest first."""
-    standing = await Budgets(lambda: rows, lambda: visit.now).left(account, visit.gateway.store.budgets)
+    store = visit.gateway.store
+    own = [row for row in rows if row.subject != EACH]
+    standing = await Budgets(lambda: own, lambda: visit.now).left(account, store.budgets)
+    for scope, name in _names(account).items():
+        each = [row for row in rows if (row.scope, row.subject) == (scope, EACH)]
+        found = await stand(store, each, visit.now, who={scope: (name,)}, only=True)
+        standing += [one for stands in found for one in stands.windows]
     return sorted((Cap(one.budget, one) for one in standing), key=_furthest)
+
+
+def _names(account: Account) -> dict[Scope, str]:
+    """Return whom an account's budgets for each count for."""
+    names: dict[Scope, str] = {"key": account.name, "team": account.team, "user": account.user}
+    return {scope: name for scope, name in names.items() if name}
 
 
 def _furthest(cap: Cap) -> tuple[float, str]:
@@ -169,22 +192,15 @@ def _furthest(cap: Cap) -> tuple[float, str]:
 async def of_each(visit: Visit, scope: Scope, names: Collection[str]) -> dict[str, list[Cap]]:
     """Return how the budgets of each of some keys, teams or users stand, those used furthest first.
 
-    Windows in use are read at once, however many there are; one that nobody has claimed from is asked for.
+    Those for each are read at once, however many there are of them.
     """
-    kept = visit.gateway.store.budgets
-    rows = [row for row in await kept.rows() if row.scope == scope and row.subject in (EACH, *names)]
-    in_use = {
-        (one.budget.name, one.window.subject): Cap(one.budget, one)
-        for one in await standings(rows, kept, visit.now)
-    }
-    found = {}
-    for name in names:
-        own = [row for row in rows if row.subject in (EACH, name)]
-        unused = [row for row in own if (row.name, name) not in in_use]
-        told = await about(visit, _OWNERS[scope](name), unused) if unused else []
-        told += [in_use[row.name, name] for row in own if (row.name, name) in in_use]
-        found[name] = sorted(told, key=_furthest)
-    return found
+    rows = [row for row in await visit.gateway.store.budgets.rows() if row.scope == scope]
+    meant = [row for row in rows if row.subject in (EACH, *names)]
+    found: dict[str, list[Cap]] = {name: [] for name in names}
+    for stands in await stand(visit.gateway.store, meant, visit.now, who={scope: names}, only=True):
+        for cap in map(partial(Cap, stands.budget), stands.windows):
+            found[cap.subject].append(cap)
+    return {name: sorted(caps, key=_furthest) for name, caps in found.items()}
 
 
 def typed_cap(row: BudgetRow) -> dict[str, str]:

@@ -12,7 +12,7 @@ NEWEST = 50
 async def _list(visit: Visit) -> View:
     check_names(visit.query, ())
     found = await worth(visit.gateway.store, newest=min(NEWEST, MOST))
-    return View("ratings.html", {"found": found})
+    return View("ratings.html", {"found": found, "address": visit.address})
 
 
 PAGES = (Page("/admin/ratings", _list),)

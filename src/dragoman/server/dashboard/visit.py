@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_bytes
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,8 @@ from dragoman.accounts.sessions import Session
 from dragoman.core.failure import Failure, Kind, Source
 from dragoman.gateway import Gateway
 from dragoman.server.dashboard.said import Tone
+
+_PLACE = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
 Form = Mapping[str, str]
 """What a form sent: the last value of each name; a checkbox that is off is not there."""
@@ -80,6 +83,12 @@ class Visit(NamedTuple):
         """Whether a part of a page asks for itself alone."""
         headers = self.request.headers
         return headers.get("hx-request") == "true" and headers.get("hx-boosted") != "true"
+
+    @property
+    def address(self) -> str:
+        """This server's address as it was asked, for commands to be copied; nothing in it is for a shell."""
+        url = self.request.base_url
+        return f"{url.scheme}://{url.netloc if _PLACE.fullmatch(url.netloc) else '127.0.0.1:8080'}"
 
     @property
     def now(self) -> float:

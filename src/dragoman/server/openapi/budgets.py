@@ -47,7 +47,9 @@ class BudgetShown(Struct):
         hard: Refuses what would go beyond; else it only tells.
         alerts: Percent at which somebody is told.
         origin: One of the configuration is changed there.
-        windows: The present one; where each has its own, of those in use.
+        subjects: How many windows it has now; where each has its own, as many as there are of them.
+        used_up: How many of these are.
+        windows: The present ones, those used furthest first; of who has asked for nothing as well.
     """
 
     name: str
@@ -60,6 +62,8 @@ class BudgetShown(Struct):
     alerts: list[int]
     origin: Origin
     created_at: float
+    subjects: int
+    used_up: int
     windows: list[BudgetWindow]
 
 
@@ -145,11 +149,16 @@ TAGS = (BUDGETS,)
 OPERATIONS: Operations = {
     "GET /admin/budgets": _page(
         "List budgets",
-        "Return every budget, and how its present windows stand.",
+        "Return every budget, and how its present windows stand: of one for each, the ten used furthest.",
         BudgetList,
         statuses=LOOKED,
     ),
-    "GET /admin/budgets/{name}": _page("One budget", "Return a budget.", BudgetShown, params=NAME),
+    "GET /admin/budgets/{name}": _page(
+        "One budget",
+        "Return a budget with all its present windows: where each has its own, of each there is.",
+        BudgetShown,
+        params=NAME,
+    ),
     "PUT /admin/budgets/{name}": _page(
         "Put a budget",
         "Make a budget, or another in its place; what is spent in its windows stays. 409: it stands in the "

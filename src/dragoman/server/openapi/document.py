@@ -33,6 +33,7 @@ from dragoman.server.openapi import (
     relayed,
     requests,
     responses,
+    settings,
     surfaces,
     usage,
 )
@@ -43,7 +44,7 @@ from dragoman.server.openapi.served import Served
 
 MODULES = (
     *(openai, responses, anthropic, gemini, cohere, ollama, surfaces, models, pages),
-    *(keys, budgets, prices, providers, reconcile, requests, usage),
+    *(keys, budgets, prices, providers, reconcile, requests, usage, settings),
 )
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {key: operation for module in MODULES for key, operation in module.OPERATIONS.items()}

@@ -567,7 +567,8 @@ OPERATIONS: Operations = {
     "GET /health/ready": Operation(
         tag=HEALTH.name,
         title="Is it ready?",
-        text="Say whether to send traffic here; if not (503), what is missing.",
+        text="Say whether to send traffic here; if not (503), what is missing: the database does not answer, "
+        "or its disk is full or read-only. It heals by itself.",
         tells=(Healthy,),
         statuses=(503,),
         words="not ready",

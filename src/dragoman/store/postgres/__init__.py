@@ -66,9 +66,13 @@ _INTERRUPT_ATTEMPTS = f"""
     from exchange
     where exchange.id = attempt.exchange_id and attempt.state = 'reserved' and exchange.id = any($1)
 """  # noqa: S608  as above
+_ASKED_LAST = "from attempt where exchange_id = exchange.id order by number desc limit 1"
 _INTERRUPT_EXCHANGES = f"""
     update exchange set
         state = 'interrupted',
+        provider = coalesce((select provider {_ASKED_LAST}), provider),
+        answered_model = (select nullif(model, '') {_ASKED_LAST}),
+        attempts = coalesce((select number {_ASKED_LAST}), attempts),
         settled_at = case when held_micros > 0 then {_NOW} else settled_at end,
         estimated = estimated or held_micros > 0,
         cost_micros = case when held_micros > 0 then held_micros else cost_micros end

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from dragoman.store.audit import AuditRow
-from dragoman.store.budgets import AlertRow, BudgetRow, Scope, Share, Window
+from dragoman.store.budgets import LONGEST_SUBJECT, AlertRow, BudgetRow, Scope, Share, Window
 from dragoman.store.leases import Place
 from dragoman.store.postgres.audit import alone, note
 from dragoman.store.postgres.booking import place_of
@@ -83,6 +83,19 @@ _SPENT_BY_MODEL = f"""
 """  # noqa: S608  as above
 """What was asked tells it, not who a provider says has answered: that may be another name of the same."""
 
+_BY_MODEL = """
+    select left(attempt.provider || '/' || attempt.model, $1) as name,
+        coalesce(sum(exchange.cost_micros), 0)::bigint
+    from exchange join attempt on exchange_id = exchange.id
+    where exchange.opened_at >= $2 and exchange.state <> 'reserved' and task <> 'count' and (
+        number = 1 or not exists (
+            select from attempt as other
+            where other.exchange_id = attempt.exchange_id and other.number < attempt.number
+                and other.provider = attempt.provider and other.model = attempt.model))
+    group by name
+"""
+"""An exchange counts once for each model it asked, however often it did."""
+
 
 class PostgresBudgets:
     """:class:`~dragoman.store.budgets.Budgets` in PostgreSQL.
@@ -141,6 +154,15 @@ class PostgresBudgets:
             place = place_of(share)
             found = await connection.first(_STANDING, *place)
             return Window(*place, *(found or (await _spent(connection, share), 0)))
+
+        return await self._reports.read(act)
+
+    async def by_model(self, since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by whom they asked."""
+
+        async def act(connection: Connection) -> dict[str, int]:
+            found = await connection.fetch(_BY_MODEL, LONGEST_SUBJECT, since)
+            return {name: int(cost) for name, cost in found}
 
         return await self._reports.read(act)
 

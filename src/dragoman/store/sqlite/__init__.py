@@ -59,16 +59,21 @@ INTERRUPT_ATTEMPTS = f"""
         cost_micros = iif(held_micros = 0, attempt.cost_micros, iif(number = {_LAST}, held_micros, 0))
     from exchange where exchange.id = attempt.exchange_id and attempt.state = 'reserved' and {_DEAD}
 """  # noqa: S608  as above
+_ASKED_LAST = "from attempt where exchange_id = exchange.id order by number desc limit 1"
 INTERRUPT_EXCHANGES = f"""
     update exchange set
         state = 'interrupted',
+        provider = ifnull((select provider {_ASKED_LAST}), provider),
+        answered_model = (select nullif(model, '') {_ASKED_LAST}),
+        attempts = ifnull((select number {_ASKED_LAST}), attempts),
         settled_at = iif(held_micros > 0, {_NOW}, settled_at),
         estimated = estimated or held_micros > 0,
         cost_micros = iif(held_micros > 0, held_micros, cost_micros)
     where {_DEAD}
 """  # noqa: S608  as above
 """How far a dead process got nobody can say: what it held is taken for what it cost, all of it the last
-attempt's. The time is the database's: whoever sweeps does not know when the other died either."""
+attempt's, and whom that asked for who answered. The time is the database's: whoever sweeps does not know when
+the other died either."""
 
 
 class SqliteStore:

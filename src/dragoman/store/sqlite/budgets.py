@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from dragoman.store.audit import AuditRow
-from dragoman.store.budgets import AlertRow, BudgetRow, Claim, Scope, Share, Short, Window
+from dragoman.store.budgets import LONGEST_SUBJECT, AlertRow, BudgetRow, Claim, Scope, Share, Short, Window
 from dragoman.store.sqlite.audit import note
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.reports import Run, spent
@@ -88,6 +88,20 @@ _SPENT_BY_MODEL = f"""
 """  # noqa: S608  as above
 """What was asked tells it, not who a provider says has answered: that may be another name of the same."""
 
+_BY_MODEL = """
+    select
+        substr(attempt.provider || '/' || attempt.model, 1, ?) as name,
+        ifnull(sum(exchange.cost_micros), 0)
+    from exchange cross join attempt on exchange_id = exchange.id
+    where exchange.opened_at >= ? and exchange.state <> 'reserved' and task <> 'count' and (
+        number = 1 or not exists (
+            select 1 from attempt as other
+            where other.exchange_id = attempt.exchange_id and other.number < attempt.number
+                and other.provider = attempt.provider and other.model = attempt.model))
+    group by name
+"""
+"""An exchange counts once for each model it asked, however often it did."""
+
 
 class SqliteBudgets:
     """:class:`~dragoman.store.budgets.Budgets` in the store's file.
@@ -151,6 +165,15 @@ class SqliteBudgets:
                 connection.execute("rollback")
 
         found: Window = await self._run(act)
+        return found
+
+    async def by_model(self, since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by whom they asked."""
+
+        def act(connection: sqlite3.Connection) -> dict[str, int]:
+            return dict(connection.execute(_BY_MODEL, (LONGEST_SUBJECT, since)).fetchall())
+
+        found: dict[str, int] = await self._run(act)
         return found
 
     async def tell(self, row: AlertRow) -> bool:

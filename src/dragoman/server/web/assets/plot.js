@@ -14,6 +14,12 @@ const UNITS = {
 };
 UNITS.tokens = UNITS.count;
 
+/** Return how money stands along an axis: each with the digits that its step needs. */
+function along(step) {
+  const digits = [0, 2, 3, 4, 5, 6].find((many) => Math.abs(step * 10 ** many - Math.round(step * 10 ** many)) < 1e-6) ?? 6;
+  return (n) => (n === 0 || Math.abs(n) >= 1000 ? UNITS.usd(n) : `$${n.toFixed(digits)}`);
+}
+
 /** Steps of an axis of what is counted: half a request is none. */
 const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 
@@ -73,7 +79,8 @@ export function draw(figure) {
         grid: { show: false },
         ticks: { show: false },
         font: "11px system-ui",
-        size: 28,
+        size: 32,
+        gap: 10,
         splits: (u) => {
           const room = Math.max(1, Math.floor(u.bbox.width / devicePixelRatio / 64));
           const days = told.x.filter((at) => at % 86_400 === 0);
@@ -83,7 +90,7 @@ export function draw(figure) {
         },
         values: (_, found) => found.map((at) => short(at)),
       },
-      { stroke: quiet, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 58, incrs: told.unit === "count" ? WHOLE : undefined, values: (_, found) => found.map((n) => (n === null ? "" : unit(n))) },
+      { stroke: quiet, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 58, incrs: told.unit === "count" ? WHOLE : undefined, values: (_, found, place, room, step) => found.map((n) => (n === null ? "" : (told.unit === "usd" ? along(step) : unit)(n))) },
     ],
     series: [
       {},
