@@ -31,8 +31,8 @@ HOUR_S, DAY_S = HOUR, DAY
 PERIODS: Mapping[str, int | None] = MappingProxyType(
     {"day": DAY_S, "week": 7 * DAY_S, "month": 30 * DAY_S, "all": None}
 )
-"""How far back each period goes, in seconds, and then to the beginning of that hour: a part of one is read row
-by row, and a busy one has many. None: to the first exchange."""
+"""How far back each period goes, in seconds, and then to the beginning of that hour: a part of one is read
+row by row, and a busy one has many. None: to the first exchange."""
 
 INTERVALS: tuple[Interval, ...] = tuple(LENGTHS)
 
