@@ -59,6 +59,47 @@ class House:
         return await self.gateway.store.attempts(row.id)
 
 
+class Prompt(uvicorn.Server):
+    """uvicorn's server without its naps of a tenth of a second, which thousands of tests would wait for.
+
+    It ends as uvicorn's does: connections that idle are closed, those that answer have their time, and then
+    the gateway is closed.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+
+    def leave(self) -> None:
+        """Have it end."""
+        self.should_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        """Serve until told to leave."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close whatever listens, then connections, then the gateway."""
+        for listener in self.servers:
+            listener.close()
+        for bound in sockets or ():
+            bound.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty(), self.config.timeout_graceful_shutdown)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+    async def _empty(self) -> None:
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.002)
+
+
 @asynccontextmanager
 async def house(folder: Path, simulator_url: str = "", **settings: str) -> AsyncIterator[House]:
     """Run a gateway over `folder`; `settings` are environment names."""
@@ -80,9 +121,9 @@ async def house_of(
     environ = {name: value for name, value in environ.items() if value}
     made = partial(Gateway, now=now) if now is not None else Gateway
     gateway = made(load(environ, folder), load=lambda: load(environ, folder), announce=lambda _: None)
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio lets Nagle hold answers for 40 ms
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
+    server = Prompt(
         uvicorn.Config(
             App(gateway),
             http=guarded(gateway.config.server.header_timeout_s),
@@ -101,7 +142,7 @@ async def house_of(
             await asyncio.sleep(0.005)
         yield House(gateway, listening.getsockname()[1])
     finally:
-        server.should_exit = True
+        server.leave()
         await serving
         listening.close()
 

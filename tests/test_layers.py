@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+@cache
+def imported(path: Path) -> frozenset[str]:
+    """Return what a module imports from outside the package, read once for all who ask."""
+    return frozenset(imports(ast.parse(path.read_text())))
+
+
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run import-linter on the package under `folder`."""
     program = Path(sys.executable).with_name("lint-imports")
@@ -152,7 +159,7 @@ def test_a_foreign_module_is_imported_only_at_home(foreign: str) -> None:
     strays = [
         name(path)
         for path in modules()
-        if foreign in imports(ast.parse(path.read_text()))
+        if foreign in imported(path)
         and not any(
             name(path) == home or (home.endswith("/") and name(path).startswith(home))
             for home in HOMES[foreign]

@@ -25,7 +25,7 @@ from dragoman.providers.transport import AiohttpTransport, Deadlines
 installed = pytest.mark.skipif(
     not LocalModel.available(), reason=f"THE EMBEDDED MODEL IS NOT TESTED: {LocalModel.why_not()}"
 )
-SMALL = LocalSpec(context=512, slots=2)
+SMALL = LocalSpec(context=512, slots=2, threads=1)  # two would wait for each other by spinning
 GUARD_S = 120
 
 PARENT = """
@@ -33,7 +33,7 @@ import asyncio, sys
 from dragoman.providers.local import LocalModel, LocalSpec
 
 async def main():
-    model = LocalModel(LocalSpec(context=512, slots=1))
+    model = LocalModel(LocalSpec(context=512, slots=1, threads=1))
     await model.start()
     print(model.pid, flush=True)
     await asyncio.Event().wait()

@@ -16,6 +16,8 @@ from dragoman.simulator import Simulator
 
 MODEL = "smollm2-135m"
 SAY = "Say hello in one short sentence."
+REAL = {"DRAGOMAN_LOCAL_ENABLED": "true", "DRAGOMAN_LOCAL_THREADS": "1"}
+"""With one thread: two that compute wait for each other by spinning, and beside other tests for long."""
 
 pytestmark = pytest.mark.skipif(
     not LocalModel.available(LocalSpec()), reason=f"no real model: {LocalModel.why_not(LocalSpec())}"
@@ -67,7 +69,7 @@ def test_every_way_of_asking_gets_real_text_usage_and_a_row(tmp_path: Path) -> N
             ]
 
     async def play() -> None:
-        async with house(tmp_path, DRAGOMAN_LOCAL_ENABLED="true") as gate:
+        async with house(tmp_path, **REAL) as gate:
             told = await by_openai(gate) + await by_anthropic(gate)
             rows = await gate.rows(4)
             assert [row.state for row in rows] == ["settled"] * 4
@@ -89,7 +91,7 @@ def test_a_real_answer_is_held_to_a_schema(tmp_path: Path) -> None:
     }
 
     async def play() -> None:
-        async with house(tmp_path, DRAGOMAN_LOCAL_ENABLED="true") as gate:
+        async with house(tmp_path, **REAL) as gate:
             body = {
                 "model": MODEL,
                 "max_tokens": 60,
@@ -112,7 +114,7 @@ def test_the_real_model_stands_in_for_a_provider_that_fails(tmp_path: Path) -> N
     async def play() -> None:
         async with Simulator() as gone:
             url = gone.url
-        async with house(tmp_path, url, DRAGOMAN_LOCAL_ENABLED="true") as gate:
+        async with house(tmp_path, url, **REAL) as gate:
             body = {"model": "safe", "max_tokens": 5, "messages": [{"role": "user", "content": SAY}]}
             got = await ask(gate.port, post("/v1/messages", body))
             assert got.status == 200
