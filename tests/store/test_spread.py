@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dragoman.store.spread import (
     MOST,
-    Packed,
     added,
     bucket,
     folded,
+    later,
     middle_ms,
     packed,
     pair,
@@ -117,10 +117,10 @@ def test_the_bytes_of_a_spread_are_few() -> None:
 def test_bytes_that_nobody_looks_into_are_not_read() -> None:
     """They are added as they are; whoever looks has what a spread has, and is told where they are none."""
     some = {90: 3, 93: 1}
-    whole = added(Packed(packed(some)), Packed(packed(some)), {90: -1})
+    whole = added(later(packed(some), packed(some)), {90: -1})
     assert whole == {90: 5, 93: 2} == dict(whole)
     assert (len(whole), whole[90], sorted(whole), percentile_ms(whole, 1)) == (2, 5, [90, 93], middle_ms(93))
-    broken = added(Packed(b"\x01"), whole)
+    broken = added(later(b"\x01"), whole)
     with pytest.raises(ValueError, match="ends within"):
         len(broken)
 

@@ -16,8 +16,10 @@ taken off again.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from struct import pack, unpack
 
 MOST = 400
@@ -27,8 +29,8 @@ LONG = 4 * 160
 """Bytes above which a spread that was added to is folded. Few have more buckets; and who reads a year by
 day reads hundreds of them."""
 
-FEW, MANY = 8, 512
-"""Durations that are not worth folding; numbers of which the same are counted first."""
+FEW, MANY = 8, 4 * 512
+"""Durations that are not worth folding; bytes of so many numbers that the same are counted first."""
 
 _BITS = 23
 """Of a number, those that are the count; the others are the bucket."""
@@ -42,17 +44,17 @@ Counts = Mapping[int, int]
 """How many durations each bucket holds; a bucket without any is not there."""
 
 
-class Packed(Mapping[int, int]):
-    """A spread as bytes, which is looked into when somebody asks: of most that is read nobody does.
+class Later(Mapping[int, int]):
+    """A spread that is made when somebody looks into it: of most that is read nobody does.
 
     Args:
-        data: The numbers.
+        make: Makes it; called once at most.
     """
 
-    __slots__ = ("_counts", "data")
+    __slots__ = ("_counts", "_make")
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, make: Callable[[], dict[int, int]]) -> None:
+        self._make = make
         self._counts: dict[int, int] | None = None
 
     def __getitem__(self, place: int) -> int:
@@ -70,7 +72,7 @@ class Packed(Mapping[int, int]):
 
     def _told(self) -> dict[int, int]:
         if self._counts is None:
-            self._counts = unpacked(self.data)
+            self._counts = self._make()
         return self._counts
 
 
@@ -95,26 +97,27 @@ def percentile_ms(counts: Counts, share: float) -> float | None:
 
 
 def percentiles_ms(counts: Counts, shares: Sequence[float]) -> list[float | None]:
-    """Return what :func:`percentile_ms` returns for each of some shares, which ascend."""
+    """Return what :func:`percentile_ms` returns for each of some shares."""
     ordered = sorted(counts.items())
-    total = sum(count for _, count in ordered)
-    if total <= 0:
+    seen = list(accumulate(count for _, count in ordered))
+    if not seen or seen[-1] <= 0:
         return [None] * len(shares)
-    found: list[float | None] = []
-    places = iter(ordered)
-    place, seen = next(places)
-    for share in shares:
-        rank = max(1, math.ceil(share * total - 1e-9))
-        while seen < rank:
-            place, count = next(places)
-            seen += count
-        found.append(middle_ms(place))
-    return found
+    # Counts of less than nothing are only ever added to what has as many.
+    ranks = (max(1, math.ceil(share * seen[-1] - 1e-9)) for share in shares)
+    return [middle_ms(ordered[bisect_left(seen, rank)][0]) for rank in ranks]
 
 
 def added(*spreads: Counts) -> Counts:
     """Return all of several spreads together."""
-    return Packed(b"".join(one.data if isinstance(one, Packed) else packed(one) for one in spreads))
+
+    def make() -> dict[int, int]:
+        found: dict[int, int] = {}
+        for counts in spreads:
+            for place, count in counts.items():
+                found[place] = found.get(place, 0) + count
+        return {place: count for place, count in found.items() if count}
+
+    return Later(make)
 
 
 def pair(us: int, times: int) -> int:
@@ -138,6 +141,11 @@ def packed(counts: Counts) -> bytes:
     return pack(f"<{len(pairs)}I", *pairs)
 
 
+def later(*parts: bytes) -> Counts:
+    """Return the spread that bytes are, one behind the other; they are read when somebody looks."""
+    return Later(lambda: unpacked(b"".join(parts)))
+
+
 def unpacked(data: bytes) -> dict[int, int]:
     """Return the spread that bytes are.
 
@@ -146,15 +154,16 @@ def unpacked(data: bytes) -> dict[int, int]:
     """
     if len(data) % 4:
         raise ValueError("a spread ends within a number")
-    numbers = unpack(f"<{len(data) // 4}I", data)
-    found = {number >> _BITS: (number & _COUNT) - _NONE for number in numbers}
-    if len(found) == len(numbers):
-        return found
-    counted = Counter(numbers).items() if len(numbers) > MANY else ((number, 1) for number in numbers)
-    found = {}
-    for number, times in counted:
-        place = number >> _BITS
-        found[place] = found.get(place, 0) + times * ((number & _COUNT) - _NONE)
+    numbers: Iterable[int] = unpack(f"<{len(data) // 4}I", data)
+    found: dict[int, int] = {}
+    if len(data) <= MANY:
+        for number in numbers:
+            place = number >> _BITS
+            found[place] = found.get(place, 0) + (number & _COUNT) - _NONE
+    else:
+        for number, times in Counter(numbers).items():
+            place = number >> _BITS
+            found[place] = found.get(place, 0) + times * ((number & _COUNT) - _NONE)
     return {place: count for place, count in found.items() if count}
 
 

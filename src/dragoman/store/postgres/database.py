@@ -165,6 +165,7 @@ async def connect(spec: StoreSpec, *, patience_s: float | None = None) -> Connec
             "statement_timeout": milliseconds,
             "lock_timeout": milliseconds,
             "idle_in_transaction_session_timeout": str(max(1, round(patience_s * 4000))),
+            "random_page_cost": "1.1",  # what is asked about is in memory, or on a disk that does not turn
             "jit": "off",  # compiling costs more than it gives for queries as small as ours
         },
     )

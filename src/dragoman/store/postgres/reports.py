@@ -12,7 +12,8 @@ combination that was seen. Durations are put together in a thread: requests do n
 from __future__ import annotations
 
 from asyncio import get_running_loop, to_thread
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from dragoman.core.failure import Failure
 from dragoman.core.failure import Kind as Fault
 from dragoman.store.cover import BLOCK, DAY, HOUR, Cover, cover
 from dragoman.store.postgres.database import Connection
-from dragoman.store.postgres.pool import Act, Pool, Result
+from dragoman.store.postgres.pool import Pool
 from dragoman.store.postgres.sums import ENDS, LEFT, UP_TO, post
 from dragoman.store.reports import (
     KINDS,
@@ -36,7 +37,7 @@ from dragoman.store.reports import (
     Sums,
     kind_of,
 )
-from dragoman.store.spread import Packed, packed
+from dragoman.store.spread import later, packed
 
 SLICE = 250
 """Entries, and calls, that are posted at a time: some 100 ms."""
@@ -81,15 +82,11 @@ _TIMED = """
     usage_row cross join lateral (
         values (0, latencies, latency_us), (1, first_events, first_event_us)) as timed (which, times, us)
 """
-_BLOCKS = f"""
-    select min(at), max(at), set_config('random_page_cost', '1.1', true)
-    from {_SUMS} where kind = $1 and span = $2
-"""  # noqa: S608  names of our own, no values
-"""Between when there are sums. What is asked about is in memory, or will be: to look it up costs less than to
-pass by all of it."""
-
 _FIRST = f"select min(at) from {_SUMS} where span = $1 and kind = $2 and key = $3 and at >= $4 and at < $5"  # noqa: S608  as above
 _FIRST_WAITING = "select min(at) from usage_entry where $1 or key = $2"
+
+
+Rows = Sequence[Sequence[Any]]
 
 
 class Query(NamedTuple):
@@ -176,18 +173,6 @@ class Asked(NamedTuple):
         return self.kind(piece) != "each" and piece.span == {"hour": HOUR, "day": DAY}.get(self.every or "")
 
 
-class Found(NamedTuple):
-    """What was read, piece by piece.
-
-    Attributes:
-        sums: By cell; with packed spreads, if they are asked for.
-        timed: Of rows, counts of buckets by cell.
-    """
-
-    sums: Sequence[Sequence[Any]]
-    timed: Sequence[Sequence[Any]]
-
-
 class PostgresReports:
     """:class:`~dragoman.store.reports.Reports` in PostgreSQL.
 
@@ -218,17 +203,10 @@ class PostgresReports:
         """Return sums over a part of the ledger, for each group and stretch that has any exchange."""
         named = None if by is None or among is None else [name[:LONGEST_NAME] for name in among]
         asked = Asked(by, every, part, named)
-
-        async def act(connection: Connection) -> Found:
-            pieces = await _pieces(connection, part, asked)
-            if not pieces:
-                return Found([], [])
-            sums = await _fetched(connection, _of_sums(asked, pieces, spread=spread))
-            rows = [piece for piece in pieces if spread and not piece.span]
-            return Found(sums, await _fetched(connection, _of_timed(asked, rows)) if rows else [])
-
-        found = await self._told(act)
-        return await to_thread(_cells, found, spread)
+        pieces = _pieces(part, every)
+        rows = [piece for piece in pieces if spread and not piece.span]
+        queries = [_of_sums(asked, pieces, spread=spread), *([_of_timed(asked, rows)] if rows else [])]
+        return await to_thread(_cells, await self._told(*queries), spread)
 
     async def calls(self, part: Part, *, every: Interval | None = None) -> list[Call]:
         """Return the calls of providers, of whole hours; an hour that is asked for in part is all of it."""
@@ -236,22 +214,15 @@ class PostgresReports:
             raise ValueError(f"calls know no {', '.join(sorted(unknown))}")
         asked = Asked(None, every, part, only="attempt")
         columns = f"{_STRETCH[every]}, provider, model, state, failure, requests, first_event"
-
-        async def act(connection: Connection) -> list[Sequence[Any]]:
-            return await _whole(connection, columns, part, asked)
-
-        return await to_thread(_calls, await self._told(act))
+        return await to_thread(_calls, *await self._told(_whole(asked, columns)))
 
     async def losses(self, part: Part) -> list[tuple[str, int]]:
         """Return what was lost, of whole hours, and in how many exchanges, the most frequent first."""
         if part.wanted:
             raise ValueError("losses are told by time only")
-
-        async def act(connection: Connection) -> list[Sequence[Any]]:
-            return await _whole(connection, "model, requests", part, Asked(None, None, part, only="loss"))
-
+        (rows,) = await self._told(_whole(Asked(None, None, part, only="loss"), "model, requests"))
         found: dict[str, int] = {}
-        for word, count in await self._told(act):
+        for word, count in rows:
             found[word] = found.get(word, 0) + count
         return sorted(
             ((word, count) for word, count in found.items() if count), key=lambda one: (-one[1], one[0])
@@ -272,9 +243,15 @@ class PostgresReports:
 
         return await self._pool.read(act)
 
-    async def _told(self, act: Act[Result]) -> Result:
-        """Run a report at one instant, after what waits is posted."""
+    async def _told(self, *queries: Query) -> list[Rows]:
+        """Return the rows of queries, all of one instant, after what waits is posted."""
         await self._catch_up()
+        if len(queries) == 1:  # it is of one instant by itself
+            return [await self._pool.fetch(query.text, *query.values) for query in queries]
+
+        async def act(connection: Connection) -> list[Rows]:
+            return [await connection.fetch(query.text, *query.values) for query in queries]
+
         return await self._pool.read(act)
 
     async def _catch_up(self) -> None:
@@ -319,18 +296,14 @@ async def spent(connection: Connection, since: int, key: str | None = None) -> i
     return int(await connection.value(query, *values))
 
 
-async def _pieces(connection: Connection, part: Part, asked: Asked) -> list[Cover]:
-    """Return the pieces of a part's time in which there are sums."""
-    first, last, _ = await connection.first(_BLOCKS, KINDS[asked.only or "all"], BLOCK)
-    if first is None:
-        return []
-    since = first if part.since is None else max(part.since, first)
-    until = last + BLOCK if part.until is None else min(part.until, last + BLOCK)
-    return list(cover(since, until, _LONGEST[asked.every]))
+def _pieces(part: Part, every: Interval | None) -> list[Cover]:
+    """Return the pieces of a part's time; where it has no beginning or end, of all time.
 
-
-async def _fetched(connection: Connection, query: Query) -> list[Sequence[Any]]:
-    return await connection.fetch(query.text, *query.values)
+    There is always one, so that a query is of something: of no time there is an empty one.
+    """
+    since = 0 if part.since is None else part.since
+    until = _OPEN_END if part.until is None else part.until
+    return list(cover(since, until, _LONGEST[every])) or [Cover(DAY, 0, 0)]
 
 
 def _of_sums(asked: Asked, pieces: Collection[Cover], *, spread: bool) -> Query:
@@ -353,38 +326,43 @@ def _of_timed(asked: Asked, pieces: Collection[Cover]) -> Query:
     return asked.query(pieces, lambda _: (columns, _TIMED, " and times = 1 group by 1, 2, 3, 4"))
 
 
-async def _whole(connection: Connection, columns: str, part: Part, asked: Asked) -> list[Sequence[Any]]:
-    """Read sums of whole hours, where there are no rows to look at instead."""
-    since = None if part.since is None else part.since // HOUR * HOUR
-    until = None if part.until is None else -(-part.until // HOUR) * HOUR
-    pieces = await _pieces(connection, Part(since, until), asked)
-    if not pieces:
-        return []
-    return await _fetched(connection, asked.query(pieces, lambda piece: (columns, asked.source(piece), "")))
+def _whole(asked: Asked, columns: str) -> Query:
+    """Return the query of sums of whole hours, where there are no rows to look at instead."""
+    since, until = asked.part.since, asked.part.until
+    hours = Part(
+        since=None if since is None else since // HOUR * HOUR,
+        until=None if until is None else -(-until // HOUR) * HOUR,
+    )
+    return asked.query(_pieces(hours, asked.every), lambda piece: (columns, asked.source(piece), ""))
 
 
-def _cells(found: Found, spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread
-    """Return what was read as cells, by stretch and name."""
+def _cells(found: Sequence[Rows], spread: bool) -> list[Cell]:  # noqa: FBT001  called by to_thread
+    """Return what was read as cells, by stretch and name.
+
+    Args:
+        found: Sums by cell, with packed spreads if they are asked for; of rows, counts of buckets by cell.
+        spread: Whether they are.
+    """
     sums: dict[Place, Sums] = {}
     spreads: dict[Place, tuple[list[bytes], list[bytes]]] = {}
-    for row in found.sums:
+    for row in found[0]:
         place, more = (row[0], row[1]), Sums(*row[2:_MEASURED])
         sums[place] = sums[place] + more if place in sums else more
         if spread:
             latency, first_event = spreads.setdefault(place, ([], []))
             latency.append(row[-2])
             first_event.append(row[-1])
-    for at, name, which, bucket, count in found.timed:
+    for at, name, which, bucket, count in chain.from_iterable(found[1:]):
         spreads[at, name][which].append(packed({bucket: count}))
     cells = [
-        Cell(*place, one, Spread(*(Packed(b"".join(parts)) for parts in spreads[place])) if spread else None)
+        Cell(*place, one, Spread(*(later(*parts) for parts in spreads[place])) if spread else None)
         for place, one in sums.items()
         if one.requests
     ]
     return sorted(cells, key=lambda cell: (cell.at or 0, cell.name or ""))
 
 
-def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
+def _calls(found: Rows) -> list[Call]:
     """Return what was read as calls, by stretch and names."""
     calls: dict[tuple[int | None, str, str, str, str], int] = {}
     spreads: dict[tuple[int | None, str, str, str, str], list[bytes]] = {}
@@ -392,7 +370,7 @@ def _calls(found: Iterable[Sequence[Any]]) -> list[Call]:
         place = at, provider, model, state, failure
         calls[place] = calls.get(place, 0) + count
         spreads.setdefault(place, []).append(first_event)
-    made = [Call(*place, count, Packed(b"".join(spreads[place]))) for place, count in calls.items() if count]
+    made = [Call(*place, count, later(*spreads[place])) for place, count in calls.items() if count]
     return sorted(made, key=lambda call: (call.at or 0, call.provider, call.model, call.state, call.failure))
 
 

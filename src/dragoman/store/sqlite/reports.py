@@ -49,7 +49,7 @@ from dragoman.store.reports import (
     is_alone,
     kind_of,
 )
-from dragoman.store.spread import Packed, bucket, packed
+from dragoman.store.spread import bucket, later, packed
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.sums import Behind, Hours, Run, SqlitePosting, waiting
 
@@ -293,7 +293,7 @@ def _cells(connection: sqlite3.Connection, left: Hours, asked: Asked) -> list[Ce
             place[0] if asked.every else None,
             place[1] if asked.by else None,
             Sums(*columns[:_MEASURED]),
-            Spread(*map(Packed, columns[_MEASURED:])) if asked.spread else None,
+            Spread(*map(later, columns[_MEASURED:])) if asked.spread else None,
         )
         for place, columns in sorted(found.items(), key=itemgetter(0))
         if columns[0]
@@ -321,7 +321,7 @@ def _calls(connection: sqlite3.Connection, left: Hours, part: Part, every: Inter
             old = found.get(who)
             found[who] = (calls, first_event) if old is None else (old[0] + calls, old[1] + first_event)
     return [
-        Call(at if every else None, provider, model, state, failure, calls, Packed(spread))
+        Call(at if every else None, provider, model, state, failure, calls, later(spread))
         for (at, provider, model, state, failure), (calls, spread) in sorted(found.items(), key=itemgetter(0))
         if calls
     ]
