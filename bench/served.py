@@ -140,7 +140,7 @@ async def _seen(kind: Kind, folder: Path, url: str) -> Ledger:
         size = await connection.value("select pg_database_size(current_database())")
         async with connection.writing():
             await connection.execute(forget)
-        await connection.execute("analyze")  # as autovacuum will have done
+        await connection.execute("vacuum (analyze)")  # as autovacuum will have done
     finally:
         await connection.close(PATIENCE_S)
     return Ledger(kind, folder, url, since, until, size, tuple(int(value) for value in sums))

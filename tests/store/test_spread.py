@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from dragoman.store.spread import (
     packed,
     pair,
     percentile_ms,
+    percentiles_ms,
     together,
     unpacked,
 )
@@ -112,6 +114,19 @@ def test_the_bytes_of_a_spread_are_few() -> None:
     assert packed({90: 3, 93: -1}) == bytes((3, 0, 64, 45, 255, 255, 191, 46))
     assert len(packed(dict.fromkeys(range(MOST + 1), 4_000_000))) == 4 * (MOST + 1)
     assert len(together([pair(5000, 1)] * 1000)) == 4
+
+
+@given(some=st.lists(counts, max_size=4))
+def test_percentiles_are_the_same_of_bytes(some: list[dict[int, int]]) -> None:
+    """Whether or not anybody has looked into them, however they are folded, and whatever was taken off."""
+    shares = [0.0, 0.5, 0.9, 1.0]
+    whole = dict(added(*some))
+    if min(accumulate(whole[place] for place in sorted(whole)), default=0) < 0:
+        return  # more was taken off than there was
+    looked = later(*map(packed, some))
+    assert len(looked) == len(whole)
+    for one in (later(*map(packed, some)), later(packed(whole)), looked, added(*some)):
+        assert percentiles_ms(one, shares) == percentiles_ms(whole, shares)
 
 
 def test_bytes_that_nobody_looks_into_are_not_read() -> None:

@@ -180,6 +180,9 @@ class Ended(msgspec.Struct, frozen=True):
 class Requests(Protocol):
     """The log of requests. Methods raise ``Failure(UNAVAILABLE)`` as the store's do, and change nothing."""
 
+    async def latest(self, keys: Sequence[str]) -> dict[str, float]:
+        """Return when the newest exchange of each key began, in Unix seconds, of those that have any."""
+
     async def page(
         self,
         filters: Filters,

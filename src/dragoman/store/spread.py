@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
 from itertools import accumulate
 from struct import pack, unpack
 
@@ -49,12 +49,14 @@ class Later(Mapping[int, int]):
 
     Args:
         make: Makes it; called once at most.
+        data: The bytes it is made of, if it is.
     """
 
-    __slots__ = ("_counts", "_make")
+    __slots__ = ("_counts", "_data", "_make")
 
-    def __init__(self, make: Callable[[], dict[int, int]]) -> None:
+    def __init__(self, make: Callable[[], dict[int, int]], data: bytes | None = None) -> None:
         self._make = make
+        self._data = data
         self._counts: dict[int, int] | None = None
 
     def __getitem__(self, place: int) -> int:
@@ -69,6 +71,19 @@ class Later(Mapping[int, int]):
     def items(self) -> ItemsView[int, int]:
         """Return buckets and their counts."""
         return self._told().items()
+
+    def ordered(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Return buckets in ascending order, one perhaps several times, and how many durations each holds.
+
+        That is all a percentile takes, in half the time of making a spread of it.
+        """
+        if self._data is None or self._counts is not None or len(self._data) > MANY:
+            return _ordered(self._told())
+        numbers = sorted(_numbers(self._data))
+        counts = [(number & _COUNT) - _NONE for number in numbers]
+        if min(counts, default=0) < 0:  # what is taken off has to meet what it was added to
+            return _ordered(self._told())
+        return [number >> _BITS for number in numbers], counts
 
     def _told(self) -> dict[int, int]:
         if self._counts is None:
@@ -98,13 +113,12 @@ def percentile_ms(counts: Counts, share: float) -> float | None:
 
 def percentiles_ms(counts: Counts, shares: Sequence[float]) -> list[float | None]:
     """Return what :func:`percentile_ms` returns for each of some shares."""
-    ordered = sorted(counts.items())
-    seen = list(accumulate(count for _, count in ordered))
+    places, ordered = counts.ordered() if isinstance(counts, Later) else _ordered(counts)
+    seen = list(accumulate(ordered))
     if not seen or seen[-1] <= 0:
         return [None] * len(shares)
-    # Counts of less than nothing are only ever added to what has as many.
     ranks = (max(1, math.ceil(share * seen[-1] - 1e-9)) for share in shares)
-    return [middle_ms(ordered[bisect_left(seen, rank)][0]) for rank in ranks]
+    return [middle_ms(places[bisect_left(seen, rank)]) for rank in ranks]
 
 
 def added(*spreads: Counts) -> Counts:
@@ -143,7 +157,8 @@ def packed(counts: Counts) -> bytes:
 
 def later(*parts: bytes) -> Counts:
     """Return the spread that bytes are, one behind the other; they are read when somebody looks."""
-    return Later(lambda: unpacked(b"".join(parts)))
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    return Later(lambda: unpacked(data), data)
 
 
 def unpacked(data: bytes) -> dict[int, int]:
@@ -152,9 +167,7 @@ def unpacked(data: bytes) -> dict[int, int]:
     Raises:
         ValueError: They are none.
     """
-    if len(data) % 4:
-        raise ValueError("a spread ends within a number")
-    numbers: Iterable[int] = unpack(f"<{len(data) // 4}I", data)
+    numbers = _numbers(data)
     found: dict[int, int] = {}
     if len(data) <= MANY:
         for number in numbers:
@@ -165,6 +178,17 @@ def unpacked(data: bytes) -> dict[int, int]:
             place = number >> _BITS
             found[place] = found.get(place, 0) + times * ((number & _COUNT) - _NONE)
     return {place: count for place, count in found.items() if count}
+
+
+def _numbers(data: bytes) -> tuple[int, ...]:
+    if len(data) % 4:
+        raise ValueError("a spread ends within a number")
+    return unpack(f"<{len(data) // 4}I", data)
+
+
+def _ordered(counts: Counts) -> tuple[Sequence[int], Sequence[int]]:
+    ordered = sorted(counts.items())
+    return [place for place, _ in ordered], [count for _, count in ordered]
 
 
 def folded(data: bytes) -> bytes:

@@ -223,6 +223,8 @@ def test_pages_and_counts_are_those_of_a_naive_look_at_all_rows(
                 assert page.total in (None, len(met)), filters
                 assert page.total is not None or page.at_most is None or page.at_most >= len(met), filters
                 assert page.looked <= 25 + len(rows) * (filters.id is not None or filters.state == "reserved")
+        newest = {row.key: row.opened_at for row in rows}
+        assert await store.requests.latest([*newest, "nobody"]) == newest
 
     with small(monkeypatch):
         play(tmp_path, scene)

@@ -29,7 +29,6 @@ from dragoman.server.dashboard.visit import Action, Back, Form, Page, Shown, Vie
 from dragoman.server.models import names
 from dragoman.store.cover import DAY
 from dragoman.store.keys import Role
-from dragoman.store.requests import Filters
 
 AUDITED = 30
 """Entries of the audit log that are shown."""
@@ -110,13 +109,10 @@ def example(visit: Visit, held: Held, secret: str) -> str:
     )
 
 
-async def last_used(visit: Visit, name: str, spent: Spent) -> float | None:
-    """Return when a key's last request began, of those that its days know; None: there is none."""
-    if spent.last is None:
-        return None
-    filters = Filters(key=name, since=spent.last, until=spent.last + DAY)
-    page = await visit.gateway.store.requests.page(filters, limit=1, count=False)
-    return page.rows[0].opened_at if page.rows else float(spent.last)
+def last_used(latest: Mapping[str, float], name: str, spent: Spent) -> float | None:
+    """Return when a key's last request began, or at least its day; None: there is none."""
+    day = None if spent.last is None else float(spent.last)
+    return max((at for at in (day, latest.get(name)) if at is not None), default=None)
 
 
 async def _show(visit: Visit) -> Shown:
@@ -221,7 +217,7 @@ async def _one(
         "status": held.status(visit.now),
         "spent": spent,
         "plot": plot(spent),
-        "last_at": await last_used(visit, row.name, spent),
+        "last_at": last_used(await store.requests.latest([row.name]), row.name, spent),
         "levels": await _levels(visit, account),
         "caps": await caps.about(visit, account, await store.budgets.rows()),
         "whom": ("key", row.name),

@@ -6,7 +6,6 @@ A new key's secret is in the answer to that form, once. What one key is and does
 
 from __future__ import annotations
 
-from asyncio import gather
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -195,15 +194,16 @@ def _ordered(lines: Sequence[Line], order: str) -> list[Line]:
 
 
 async def _filled(visit: Visit, lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of one page with what the store is asked for line by line, all at once."""
-    every = await caps.of_each(visit, "key", [line.held.row.name for line in lines])
+    """Return the lines of one page with what the store is asked for."""
+    names = [line.held.row.name for line in lines]
+    every = await caps.of_each(visit, "key", names)
+    latest = await visit.gateway.store.requests.latest(names)
 
-    async def filled(line: Line) -> Line:
-        own = every[line.held.row.name]
-        last = await last_used(visit, line.held.row.name, line.spent)
+    def filled(line: Line, own: Sequence[caps.Cap]) -> Line:
+        last = last_used(latest, line.held.row.name, line.spent)
         return msgspec.structs.replace(line, cap=caps.worst(own), caps=len(own), last_at=last)
 
-    return await gather(*map(filled, lines))
+    return [filled(line, every[name]) for line, name in zip(lines, names, strict=True)]
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -34,6 +34,9 @@ _ENDS = """
     select (select opened_at from exchange where state <> 'reserved' order by opened_at limit 1),
         (select opened_at from exchange where state <> 'reserved' order by opened_at desc limit 1)
 """
+_LATEST = """
+    select asked, (select max(opened_at) from exchange where key = asked) from unnest($1::text[]) as asked
+"""
 _CUSTOM = "set local plan_cache_mode = force_custom_plan"
 """Which index is best depends on the values: a plan for any values goes through all rows of a key, at 50
 times the cost (https://www.postgresql.org/docs/15/sql-prepare.html, read 2026-11-21)."""
@@ -69,6 +72,10 @@ class PostgresRequests:
     ) -> Page:
         """Return the rows that meet every condition, in order."""
         return await page(self, self._reports, filters, order=order, limit=limit, after=after, count=count)
+
+    async def latest(self, keys: Sequence[str]) -> dict[str, float]:
+        """Return when the newest exchange of each key began, in Unix seconds, of those that have any."""
+        return {key: at for key, at in await self._pool.fetch(_LATEST, [*keys]) if at is not None}
 
     async def live(self) -> list[Live]:
         """Return the exchanges under way in every process, the oldest first."""

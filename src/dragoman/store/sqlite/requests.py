@@ -48,6 +48,8 @@ _CALLED = f"""
             order by opened_at desc limit {MOST_NAMED}))
 """  # noqa: S608  as above
 
+_LATEST = "select value, (select max(opened_at) from exchange where key = value) from json_each(?)"
+
 T = TypeVar("T")
 
 
@@ -74,6 +76,10 @@ class SqliteRequests:
     ) -> Page:
         """Return the rows that meet every condition, in order."""
         return await page(self, self._reports, filters, order=order, limit=limit, after=after, count=count)
+
+    async def latest(self, keys: Sequence[str]) -> dict[str, float]:
+        """Return when the newest exchange of each key began, in Unix seconds, of those that have any."""
+        return {key: at for key, at in await self._fetched(_LATEST, (_listed(keys),)) if at is not None}
 
     async def live(self) -> list[Live]:
         """Return the exchanges under way in every process, the oldest first."""
