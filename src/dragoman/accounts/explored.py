@@ -9,7 +9,7 @@ prints is this and nothing else.
 
 from __future__ import annotations
 
-from asyncio import to_thread
+from asyncio import gather, to_thread
 from collections.abc import Collection, Container, Iterable, Sequence
 from typing import NamedTuple
 
@@ -154,11 +154,8 @@ async def explored(reports: Reports, asked: Asked, *, fine: bool = False) -> Exp
     """
     since = asked.span.since if asked.interval is None else await _begin(reports, asked)
     told = fine or asked.by is None or asked.interval is None
-    found = await _gathered(reports, asked, told=told)
-    if asked.by == "failure" and not found.others:
-        found = found._replace(failures=found.wholes)
-    else:
-        found = found._replace(failures=await _failures(reports, asked.part))
+    found, failures = await gather(_gathered(reports, asked, told=told), _failures(reports, asked.part))
+    found = found._replace(failures=failures)
     if (part := _earlier(asked)) is not None:
         found = found._replace(before=await reports.cells(part, by=asked.by))
         if asked.interval is not None:
@@ -209,10 +206,9 @@ async def _gathered(reports: Reports, asked: Asked, *, told: bool) -> Gathered:
     ways = [(asked.interval, told)] if told else [(asked.interval, False), (None, True)]
 
     async def cells(by: Dimension | None, among: Collection[str] | None = None) -> list[list[Cell]]:
-        return [
-            await reports.cells(part, by=by, among=among, every=every, spread=spread)
-            for every, spread in ways
-        ]
+        return await gather(
+            *(reports.cells(part, by=by, among=among, every=every, spread=spread) for every, spread in ways)
+        )
 
     if by is not None and asked.top is not None and len(part.wanted) <= 1:
         groups = await reports.cells(part, by=by)

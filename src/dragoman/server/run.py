@@ -11,6 +11,7 @@ and so does the death of the parent.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -70,7 +71,7 @@ def serve(environ: Mapping[str, str]) -> int:
 def _bind(config: Config) -> socket.socket | None:
     host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or asyncio delays packets
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -98,9 +99,15 @@ class _Server(uvicorn.Server):
         self._parent = parent
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, with threads that give way."""
+        """Start, with threads that give way, and with all that is there by then left to itself.
+
+        Modules, catalogues and templates stay as long as the process: to look through them for garbage takes
+        tens of milliseconds each time, in which no request goes on.
+        """
         asyncio.get_running_loop().set_default_executor(aside(THREADS, "aside"))
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     async def on_tick(self, counter: int) -> bool:
         """Look, ten times a second, whether to stop; nobody would restart or reload an orphan."""
