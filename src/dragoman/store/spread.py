@@ -29,8 +29,11 @@ LONG = 4 * 160
 """Bytes above which a spread that was added to is folded. Few have more buckets; and who reads a year by
 day reads hundreds of them."""
 
-FEW, MANY = 8, 4 * 512
-"""Durations that are not worth folding; bytes of so many numbers that the same are counted first."""
+FEW = 8
+"""Durations that are not worth folding."""
+
+SHORT, MANY = 4 * 256, 4 * 4096
+"""Bytes up to which a percentile is read off them, and of so many numbers that the same are counted first."""
 
 _BITS = 23
 """Of a number, those that are the count; the others are the bucket."""
@@ -77,7 +80,7 @@ class Later(Mapping[int, int]):
 
         That is all a percentile takes, in half the time of making a spread of it.
         """
-        if self._data is None or self._counts is not None or len(self._data) > MANY:
+        if self._data is None or self._counts is not None or len(self._data) > SHORT:
             return _ordered(self._told())
         numbers = sorted(_numbers(self._data))
         counts = [(number & _COUNT) - _NONE for number in numbers]

@@ -71,3 +71,8 @@ select
     latency, first_event
 from usage_side join usage_group using (digest)
 order by 1, 2, 3;
+
+-- Who asks for an hour of one model, or key, finds its combinations without a look at all there are.
+create index usage_group_key on usage_group (kind, key);
+create index usage_group_model on usage_group (kind, model);
+drop index usage_group_kind;
