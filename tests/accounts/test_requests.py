@@ -60,7 +60,7 @@ def row(**more: Any) -> ExchangeRow:
         ({"cost": "known", "min_cost": "$0.0000015"}, Asked(Filters(priced=True, min_cost_micros=2))),
         ({"min_latency": "1500.5"}, Asked(Filters(min_latency_ms=1500.5))),
         ({"from": "100", "to": "200"}, Asked(Filters(since=100.0, until=200.0))),
-        ({"period": "day"}, Asked(Filters(since=NOW - 86_400))),
+        ({"period": "day"}, Asked(Filters(since=(NOW - 86_400) // 3600 * 3600))),
         ({"sort": "cost", "limit": "7"}, Asked(Filters(), "cost", 7)),
         ({"after": "abc", "id": "req"}, Asked(Filters(id="req"), after="abc")),
     ],

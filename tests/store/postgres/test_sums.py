@@ -278,6 +278,8 @@ def test_an_upgrade_makes_the_sums_of_two_sides(server: PostgresServer, ready: s
             delete from usage using usage_group where id = group_id and kind > {KINDS["attempt"]};
             delete from usage_group where kind > {KINDS["attempt"]};
             alter table usage rename group_id to "group";
+            drop index usage_group_key; drop index usage_group_model;
+            create index usage_group_kind on usage_group (kind);
             {script}; commit""",
             ready.rpartition("/")[2],
         )

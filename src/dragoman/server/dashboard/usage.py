@@ -7,6 +7,7 @@ is told above the fields, which keep it.
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -97,17 +98,23 @@ class Chosen(NamedTuple):
 async def _show(visit: Visit) -> Shown:
     query = visit.query
     at = Address(PATH, {name: value for name, value in query.items() if name != "format"})
+    store = visit.gateway.store
     try:
         chosen = await _chosen(visit)
-        fine = chosen.table or not chosen.measure.adds
-        found = await explored(visit.gateway.store.reports, chosen.asked, fine=fine)
+        if chosen.table:
+            return in_csv(figures.csv_of(await explored(store.reports, chosen.asked, fine=True)), "usage")
+        found, lost, worthy = await gather(
+            explored(store.reports, chosen.asked, fine=not chosen.measure.adds),
+            losses(store.reports, {**_span_of(chosen.asked), "limit": str(LOST)}, now=visit.now),
+            worth(store, newest=1),
+        )
     except Failure as failure:
         if failure.kind is not Kind.INVALID:
             raise
         return View("usage.html", {**_form(visit, at), "fault": failure, "chosen": None}, 400)
-    if chosen.table:
-        return in_csv(figures.csv_of(found), "usage")
-    return View("usage.html", {**_form(visit, at), "fault": None, **await _told(visit, at, chosen, found)})
+    facts = await _told(visit, at, chosen, found)
+    beside = {"lost": lost, "worth": worthy.models[:WORTH]}
+    return View("usage.html", {**_form(visit, at), "fault": None, **facts, **beside})
 
 
 async def _chosen(visit: Visit) -> Chosen:
@@ -188,8 +195,7 @@ async def _told(visit: Visit, at: Address, chosen: Chosen, found: Explored) -> d
     asked, measure = chosen.asked, chosen.measure
     by, store = asked.by, visit.gateway.store
     never = not found.total.sums.requests and await store.reports.first(None) is None
-    span = _span_of(found, asked)
-    lost = await losses(store.reports, {**span, "limit": str(LOST)}, now=visit.now)
+    span = _span_of(asked)
     return {
         "chosen": chosen,
         "found": found,
@@ -208,10 +214,8 @@ async def _told(visit: Visit, at: Address, chosen: Chosen, found: Explored) -> d
         "when": _when(asked.interval),
         "into": lambda group: at.to(**_into(by, group)),
         "logged": lambda **more: link("/admin/requests", {**span, **_filters(at), **more}),
-        "lost": lost,
         "errors": found.errors[:ERRORS],
         "more_errors": sum(count for _, count in found.errors[ERRORS:]),
-        "worth": (await worth(store, newest=1)).models[:WORTH],
     }
 
 
@@ -231,11 +235,11 @@ def _filters(at: Address) -> dict[str, str]:
     return {name: value for name, value in at.query.items() if name in DIMENSIONS}
 
 
-def _span_of(found: Explored, asked: Asked) -> dict[str, str]:
+def _span_of(asked: Asked) -> dict[str, str]:
     """Return a report's time in an address; nothing: all of it."""
     if asked.span.period is not None:
         return {"period": asked.span.period}
-    ends = {"to": figures.iso(found.until)} if asked.span.ends else {}
+    ends = {"to": figures.iso(asked.span.until)} if asked.span.ends else {}
     return {**({} if asked.span.since is None else {"from": figures.iso(asked.span.since)}), **ends}
 
 

@@ -24,7 +24,7 @@ class Request(Struct):
     Attributes:
         key: Whose it is, by its name; so `team` and `user`, "" for none.
         model: What was asked for.
-        answered_model: What answered.
+        answered_model: What answered, or was asked last.
         route: The configuration's route; "": none.
         state: `reserved` while it runs.
         attempts: How many targets were asked.
