@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,9 @@ def jobs(until: float, admin: str) -> list[Ask]:
 
 
 def reports(until: float) -> list[tuple[str, str]]:
-    """Return name and path of the operator's own reports."""
-    month, year = "period=month", f"from={until - YEAR_S:.0f}&to={until:.0f}"
+    """Return name and path of the operator's own reports; a year is from one date to another."""
+    begin, end = (datetime.fromtimestamp(at, UTC).date() for at in (until - YEAR_S, until))
+    month, year = "period=month", f"from={begin}&to={end}"
     wide = "interval=day&group_by=model&top=8&compare=previous"
     return [
         ("overview", "overview"),
