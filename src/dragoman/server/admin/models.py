@@ -9,6 +9,7 @@ A model's use is that of its name at a provider, whoever served it: so the repor
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -197,7 +198,7 @@ async def _list(asking: Asking) -> Json:
     return {
         "can": found.can,
         "counts": dict(found.counts),
-        "models": [_told(row) for row in found.rows],
+        "models": await to_thread(lambda: [_told(row) for row in found.rows]),
         "next": behind if found.rows and behind < found.counts[found.can] else None,
     }
 

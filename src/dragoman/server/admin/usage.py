@@ -41,7 +41,7 @@ async def _overview(asking: Asking) -> Json:
     check_names(asking.query, ())
     gateway = asking.gateway
     live = len(gateway.services.under_way)
-    return shown(await overview(gateway.store, now=asking.now, live=live))
+    return await to_thread(shown, await overview(gateway.store, now=asking.now, live=live))
 
 
 async def _usage(asking: Asking) -> Json | Response:

@@ -12,6 +12,7 @@ behind it shows the same number.
 from __future__ import annotations
 
 import re
+from asyncio import to_thread
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -126,6 +127,7 @@ async def _figures(visit: Visit, period: str) -> dict[str, Any]:
     course = await _course(visit, found, period)
     never = not found.days.sums.requests and await store.reports.first(None) is None
     since = instant(course.points[0].at)
+    usage = Address(USAGE, {"from": since, "interval": PERIODS[period][1]})
     return {
         **await _live(visit),
         "at": Address(HOME, {} if period == "day" else {"period": period}),
@@ -133,7 +135,7 @@ async def _figures(visit: Visit, period: str) -> dict[str, Any]:
         "periods": PERIODS,
         "spent": spending(found),
         "endless": [one for one in found.budgets if one.budget.period == "total"],
-        "courses": courses(course, Address(USAGE, {"from": since, "interval": PERIODS[period][1]})),
+        "courses": await to_thread(courses, course, usage),
         "providers": [(one, *verdict(one)) for one in found.providers[:SHOWN]],
         "more_providers": max(0, len(found.providers) - SHOWN),
         "tops": [await _top(visit, period, course.points[0].at, by) for by in ("key", "model")],

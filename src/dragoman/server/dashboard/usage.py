@@ -7,7 +7,7 @@ is told above the fields, which keep it.
 
 from __future__ import annotations
 
-from asyncio import gather
+from asyncio import gather, to_thread
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -202,9 +202,10 @@ async def _told(visit: Visit, at: Address, chosen: Chosen, found: Explored) -> d
         "never": never,
         "measure": measure,
         "by": by,
+        # Percentiles are read off what is looked into here. A year takes a while, which no request waits for.
+        "plot": await to_thread(plot, found, measure, lambda name: _named(by, name)),
         "shares": [share(measure, group, found.total) for group in found.groups],
         "other_share": share(measure, found.other, found.total) if found.other is not None else None,
-        "plot": plot(found, measure, lambda name: _named(by, name)),
         "plotted": DRAWN,
         "grown": grown,
         "rest": len(found.groups[DRAWN:]) + found.others,
