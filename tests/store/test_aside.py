@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from dragoman.store.aside import NICER, NICEST, Turns, aside
+from dragoman.store.aside import NICER, NICEST, Aside, Turns, aside
 
 
 def niceness() -> int:
@@ -83,3 +83,29 @@ def test_one_that_takes_long_holds_up_no_other() -> None:
         now[0] = 12.0
         with turns.turn():
             pass
+
+
+def test_work_aside_takes_turns() -> None:
+    """What is submitted second begins when the first is done, though there is a thread for it; faults are told."""
+    order: list[str] = []
+    begun, free = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        free.wait()
+        order.append("first")
+
+    with Aside(5, "test", Turns(patience_s=60)) as threads:
+        works = [threads.submit(first)]
+        assert begun.wait(60)
+        works += [threads.submit(order.append, name) for name in ("second", "third", "fourth")]
+        failed = threads.submit(int, "none")
+        while threads._work_queue.qsize():  # the others have a thread each by then
+            threading.Event().wait(0)
+        free.set()
+        for work in works:
+            work.result(60)
+        with pytest.raises(ValueError, match="none"):
+            failed.result(60)
+    assert order[0] == "first"
+    assert sorted(order) == ["first", "fourth", "second", "third"]

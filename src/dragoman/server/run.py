@@ -29,7 +29,7 @@ from dragoman.core.failure import Failure
 from dragoman.gateway import Gateway
 from dragoman.server.app import App
 from dragoman.server.guard import guarded
-from dragoman.store.aside import aside
+from dragoman.store.aside import Aside
 
 WORKER_FD = "DRAGOMAN_WORKER_FD"
 """Set by the parent: the number of the listening socket a worker inherits."""
@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
         Modules, catalogues and templates stay as long as the process: to look through them for garbage takes
         tens of milliseconds each time, in which no request goes on.
         """
-        asyncio.get_running_loop().set_default_executor(aside(THREADS, "aside"))
+        asyncio.get_running_loop().set_default_executor(Aside(THREADS, "aside"))
         await super().startup(sockets)
         gc.collect()
         gc.freeze()

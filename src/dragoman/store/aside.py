@@ -19,8 +19,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NICER = 10
 """How much nicer: a tenth of the share of a core that one who serves requests has, while he wants it."""
@@ -57,6 +61,29 @@ class Turns:
         finally:
             if mine:
                 self._lock.release()
+
+
+class Aside(ThreadPoolExecutor):
+    """Threads of work that may wait, one after another as long as each is short.
+
+    Args:
+        most: How many there are.
+        name: What they are called.
+        turns: Whose turns these are.
+    """
+
+    def __init__(self, most: int, name: str, turns: Turns | None = None) -> None:
+        super().__init__(most, name, _give_way)
+        self._turns = turns or Turns()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a function called in its turn."""
+
+        def called() -> T:
+            with self._turns.turn():
+                return fn(*args, **kwargs)
+
+        return super().submit(called)
 
 
 def aside(most: int, name: str) -> ThreadPoolExecutor:
