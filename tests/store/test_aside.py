@@ -86,7 +86,7 @@ def test_one_that_takes_long_holds_up_no_other() -> None:
 
 
 def test_work_aside_takes_turns() -> None:
-    """What is submitted second begins when the first is done, though there is a thread for it; faults are told."""
+    """What is submitted second begins when the first is done, though there is a thread; faults are told."""
     order: list[str] = []
     begun, free = threading.Event(), threading.Event()
 
