@@ -51,7 +51,7 @@ class Later(Mapping[int, int]):
     """A spread that is made when somebody looks into it: of most that is read nobody does.
 
     Args:
-        make: Makes it; called once at most.
+        make: Makes it, when somebody looks first.
         data: The bytes it is made of, if it is.
     """
 
