@@ -79,8 +79,8 @@ def test_f48_not_ready_while_nothing_can_be_written(
     async def play() -> None:
         async with Simulator() as sim, house(tmp_path, sim.url) as gate:
             assert (await ask(gate.port, post("/v1/chat/completions", chat()))).status == 200
-            pragma(gate, broken)
             served = len(await gate.rows(1))
+            pragma(gate, broken)
             while (got := await ask(gate.port, post("/v1/chat/completions", chat()))).status == 200:
                 served += 1
             assert (got.status, got.json["error"]["message"]) == (503, why)
