@@ -193,20 +193,22 @@ def test_a_thousand_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     play(tmp_path, scene)
 
 
-def test_rows_of_models_are_read_where_they_must_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of models that all have windows these are enough; one that was asked before is summed from its rows."""
+def test_the_ledger_is_asked_about_models_without_a_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of models that all have windows these are enough; of one that was asked before the ledger knows."""
 
     async def scene(db: SqliteStore) -> None:
-        asked = counting(monkeypatch, type(db.budgets), "by_model")
+        asked = counting(monkeypatch, type(db.budgets), "spent_on")
         each = row("each", "model")
         opened = exchange("a", state="reserved", meters=Meters())
         shares = Budgets(lambda: [each], lambda: NOW).shares(Account("ann"), ("m", "p/m"))
         await db.open_exchange(opened, attempt(opened, state="reserved"), Claim(5, shares))
         [found] = await stand(db, [each], NOW)
-        assert (told(found), asked["by_model"]) == ({"p/m": (0, 5)}, 0)
+        assert (told(found), asked["spent_on"]) == ({"p/m": (0, 5)}, 0)
         await spend(db, "b", 9, answered_model="n")
         [found] = await stand(db, [each], NOW)
-        assert (told(found), asked["by_model"]) == ({"p/m": (0, 5), "p/n": (9, 0)}, 1)
+        assert (told(found), asked["spent_on"]) == ({"p/m": (0, 5), "p/n": (9, 0)}, 1)
 
     play(tmp_path, scene)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -99,7 +99,7 @@ class Kept:
         """Have nothing."""
         return False
 
-    async def by_model(self, since: int) -> dict[str, int]:
+    async def spent_on(self, models: Collection[str], since: int) -> dict[str, int]:
         """Have no rows."""
         return {}
 

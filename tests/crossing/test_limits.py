@@ -76,7 +76,7 @@ def test_an_answer_says_how_its_key_stands(tmp_path: Path, door: str, *, stream:
     """Everybody in OpenAI's names, Anthropic's clients in their own besides; tokens are held meanwhile."""
 
     async def act(gate: House, sim: Simulator) -> None:
-        got = await ask(gate.port, asking(door, stream=stream))
+        got = await ask(gate.port, asking(door, stream=stream, most=50_000))
         assert got.status == 200, got.body
         assert told(got) == (HEADERS | ANTHROPIC if door == "anthropic" else HEADERS)
         assert got.headers["x-ratelimit-limit-requests"] == got.headers["x-ratelimit-limit"] == "6"

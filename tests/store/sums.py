@@ -37,6 +37,9 @@ LOSSES = (
     "ß" * 200,
 )
 
+ASKED = (*"mnox", *(f"{provider}/{model}" for provider in "pq" for model in "mno"))
+"""What exchanges by chance may ask, and what none does."""
+
 Kept = tuple[ExchangeRow, tuple[AttemptRow, ...]]
 
 
@@ -178,6 +181,10 @@ async def hold(store: Store, gone: Sequence[Kept], chance: Random, *, asks: int 
         some = msgspec.structs.replace(part, **chance.choice(({}, {"provider": "p"}, {"state": "failed"})))
         assert await store.reports.calls(some, every=every) == called([*there, *gone], some, every)
         assert await store.reports.losses(part) == lost([*there, *gone], part)
+        since = int(chance.choice((0, *times)))
+        since = chance.choice((since, since // HOUR * HOUR))
+        names = chance.sample(ASKED, chance.randrange(len(ASKED)))
+        assert await store.budgets.spent_on(names, since) == spent(there, gone, names, since), (names, since)
     firsts = {row.key: row.opened_at for row, _ in sorted(there, key=lambda kept: -kept[0].opened_at)}
     for key, at in firsts.items():
         first = await store.reports.first(key)
@@ -320,6 +327,18 @@ def called(kept: Iterable[Kept], part: Part, every: Interval | None) -> list[Cal
             found[place] = calls + 1, first
     rows = sorted(found.items(), key=lambda item: (item[0][0] or 0, *item[0][1:]))
     return [Call(*place, calls, first) for place, (calls, first) in rows]
+
+
+def spent(there: Iterable[Kept], gone: Iterable[Kept], names: Iterable[str], since: int) -> dict[str, int]:
+    """Return what exchanges have cost by what they asked; deleted ones count in whole hours only."""
+    found: Counter[str] = Counter()
+    kept = [(row, tries) for row, tries in there if row.opened_at >= since]
+    kept += [(row, tries) for row, tries in gone if begins(row.opened_at, "hour") >= since]
+    for row, tries in kept:
+        asked = {row.model, *(name for one in tries for name in (one.model, f"{one.provider}/{one.model}"))}
+        if row.state != "reserved" and row.meters.cost_micros:
+            found.update(dict.fromkeys(asked & {*names}, row.meters.cost_micros))
+    return dict(found)
 
 
 def lost(kept: Iterable[Kept], part: Part) -> list[tuple[str, int]]:

@@ -5,7 +5,7 @@ there is: each key that is not revoked, each team and user that was made or has 
 was asked; and for whoever spent in the present window and is gone since. The store makes a window when it is
 first claimed from; until then what is spent in it is what the ledger says, told of all subjects at once:
 
-    windows of the store  +  sums by key, team or user (of a model: its rows)  +  who there is
+    windows of the store  +  sums by key, team, user or model asked  +  who there is
 """
 
 from __future__ import annotations
@@ -127,23 +127,19 @@ class _Ledger:
         """
         if scope == "all":
             return {}
-        if scope == "model" and not await self._unknown(since, windows):
-            return {}
+        if scope == "model":
+            return await self._asked(since, windows)
         if (scope, since) not in self._known:
-            self._known[scope, since] = await self._read(scope, since, among)
+            cells = await self._store.reports.cells(Part(since or None), by=scope, among=among)
+            self._known[scope, since] = {cell.name: cell.sums.cost_micros for cell in cells if cell.name}
         return self._known[scope, since]
 
-    async def _read(self, scope: Scope, since: int, among: Collection[str] | None) -> Mapping[str, int]:
-        if scope == "model":
-            return await self._store.budgets.by_model(since)
-        assert scope != "all"
-        cells = await self._store.reports.cells(Part(since or None), by=scope, among=among)
-        return {cell.name: cell.sums.cost_micros for cell in cells if cell.name}
-
-    async def _unknown(self, since: int, windows: Collection[str]) -> bool:
-        """Say whether any model was asked of which there is no window: else its rows need not be read."""
+    async def _asked(self, since: int, windows: Collection[str]) -> Mapping[str, int]:
+        """Return the same of models that were asked and have no window."""
         calls = await self._store.reports.calls(Part(since or None))
-        return any(f"{call.provider}/{call.model}"[:LONGEST_SUBJECT] not in windows for call in calls)
+        asked = {f"{call.provider}/{call.model}"[:LONGEST_SUBJECT] for call in calls} - {*windows}
+        spent = await self._store.budgets.spent_on(asked, since) if asked else {}
+        return {name: spent.get(name, 0) for name in asked}
 
 
 def _furthest(one: Standing) -> tuple[float, str]:

@@ -13,12 +13,13 @@ and a window can never hold and have spent more than its cap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from dragoman.store.audit import AuditRow
+from dragoman.store.reports import Part
 
 Scope = Literal["all", "key", "team", "user", "model"]
 Period = Literal["day", "week", "month", "total"]
@@ -75,6 +76,19 @@ class Share(msgspec.Struct, frozen=True):
     subject: str
     at: int
     cap_micros: int | None
+
+
+def part_of(scope: Literal["all", "key", "team", "user"], subject: str, since: int) -> Part:
+    """Return the part of the ledger that a window counts: what somebody has asked from `since` on."""
+    match scope:
+        case "all":
+            return Part(since)
+        case "key":
+            return Part(since, key=subject)
+        case "team":
+            return Part(since, team=subject)
+        case "user":
+            return Part(since, user=subject)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -163,15 +177,16 @@ class Budgets(Protocol):
     async def window(self, share: Share) -> Window:
         """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
 
-    async def by_model(self, since: int) -> dict[str, int]:
-        """Return what exchanges have cost that began then or later and have ended, by whom they asked.
+    async def spent_on(self, models: Collection[str], since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by what they asked.
 
         Args:
+            models: Names: as clients say them, the models' own, or ``provider/model``.
             since: Unix seconds.
 
         Returns:
-            Micro-dollars by ``provider/model``, cut as the windows of a budget for each are; of an exchange
-            that asked several, with each of them. From the rows: it takes as long as these are many.
+            Micro-dollars of each name that was asked and cost anything; of an exchange that asked several,
+            with each of them.
         """
 
     async def tell(self, row: AlertRow) -> bool:

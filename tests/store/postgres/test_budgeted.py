@@ -10,7 +10,7 @@ from tests.accounts.test_budgeted import (
     test_a_thousand_are_read_at_once,
     test_each_stands_as_its_rows_say,
     test_others_are_not_told_to_whom_asks_for_one,
-    test_rows_of_models_are_read_where_they_must_be,
+    test_the_ledger_is_asked_about_models_without_a_window,
     test_who_has_asked_for_nothing_is_told,
 )
 from tests.servers import PostgresServer
@@ -20,7 +20,7 @@ __all__ = [
     "test_a_thousand_are_read_at_once",
     "test_each_stands_as_its_rows_say",
     "test_others_are_not_told_to_whom_asks_for_one",
-    "test_rows_of_models_are_read_where_they_must_be",
+    "test_the_ledger_is_asked_about_models_without_a_window",
     "test_who_has_asked_for_nothing_is_told",
 ]
 

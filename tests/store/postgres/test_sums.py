@@ -118,6 +118,24 @@ def test_who_dies_while_he_waits_posts_again(ready: str) -> None:
     play(ready, scene)
 
 
+def test_who_waited_while_another_posted_all_posts_nothing(ready: str) -> None:
+    """Whoever holds the lock next finds nothing, and that is no fault."""
+
+    async def scene(store: PostgresStore) -> None:
+        await settle(store, 9)
+        before = await connect(store.spec)
+        async with before.writing():
+            assert await post(before, 100)
+            waiting = asyncio.ensure_future(store.reports.post())
+            while not await store._pool.fetch(POSTER, LOCK):
+                await asyncio.sleep(0.01)
+        assert await waiting == 0
+        await before.close(1.0)
+        await check(store)
+
+    play(ready, scene)
+
+
 def test_what_is_booked_and_priced_anew_meanwhile_is_posted_next(ready: str) -> None:
     """Neither waits for who posts, though it is about the same exchanges and the same sums."""
 

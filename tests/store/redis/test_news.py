@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.servers import redis_server
+import pytest
+from tests.servers import RedisServer, redis_server
 from tests.store.redis.linked import Clock, linked
 
 from dragoman.store.redis.link import Link
@@ -129,20 +130,33 @@ def test_f55_the_pause_between_attempts_grows(tmp_path: Path) -> None:
 def test_f55_a_server_that_stands_still_is_noticed(tmp_path: Path) -> None:
     """A connection on which nothing comes is lost, though it is open; one that is merely quiet is not."""
 
+    async def pings(redis: RedisServer) -> int:
+        told = await asyncio.to_thread(redis.say, "INFO", "commandstats")
+        found = re.search(r"cmdstat_ping:calls=(\d+)", told)
+        return int(found[1]) if found else 0
+
+    async def tried(redis: RedisServer) -> bool:
+        async with linked(redis.url) as link, listening(link, silence_s=1.0) as process:
+            await process.until_hinted(1)
+            enough = await pings(redis) + 5
+            while process.pauses.empty() and await pings(redis) < enough:
+                await asyncio.sleep(0)
+            if not process.pauses.empty():
+                return False
+            redis.freeze()
+            await process.pauses.get()
+            redis.thaw()
+            process.go_on.set()
+            await process.until_hinted(2)
+            return True
+
     async def run() -> None:
         with redis_server(tmp_path) as redis:
-            async with linked(redis.url) as link, listening(link, silence_s=0.6) as process:
-                await process.until_hinted(1)
-                while (
-                    pings := re.search(r"cmdstat_ping:calls=(\d+)", redis.say("INFO", "commandstats"))
-                ) is None or (int(pings[1]) < 5):
-                    await asyncio.sleep(0)
-                assert process.pauses.empty()
-                redis.freeze()
-                await process.pauses.get()
-                redis.thaw()
-                process.go_on.set()
-                await process.until_hinted(2)
+            # On a machine that stands still itself for so long nothing comes either: then once more.
+            for _ in range(5):
+                if await tried(redis):
+                    return
+            pytest.fail("a quiet connection is lost")
 
     asyncio.run(run())
 

@@ -42,6 +42,7 @@ PUBLISHED = {
     "0008_course.sql": "b63abaf71901afe0e597e6d1fe2fe14267fc2ef8237f0a7e36139b42122c1e7b",
     "0009_sums.sql": "955a9d71673305b6137124ed1c48cdeb7f6252757f8c58b3a570291b012ce9bb",
     "0010_requests.sql": "8f3526d3682ef00725e49dd1ffd9b3010fc8727ee3407efcca797ccaca164ae7",
+    "0011_sides.sql": "a0db779b5c255a4f24a6e683b71d07ba047cfe67eab95719d9be74140dd80ee7",
 }
 """Scripts that files of other people have been through, by their SHA-256."""
 

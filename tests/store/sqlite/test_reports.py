@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from queue import SimpleQueue
@@ -131,6 +132,8 @@ def test_what_was_spent_is_exact_where_nothing_is_posted(tmp_path: Path, post: s
                 str(place),
                 BEGAN + chance.uniform(0, 90 * DAY),
                 key=chance.choice("ab"),
+                team=chance.choice(("", "red")),
+                user=chance.choice(("", "anna")),
                 meters=Meters(cost_micros=chance.choice((None, chance.randrange(1000)))),
             )
             for place in range(150)
@@ -140,17 +143,18 @@ def test_what_was_spent_is_exact_where_nothing_is_posted(tmp_path: Path, post: s
             if post == "always" or (post == "halfway" and place == 75):
                 while await db.reports.post():
                     pass
-        for key in (None, "a", "nobody"):
+        for wanted in ({}, {"key": "a"}, {"team": "red"}, {"user": "anna"}, {"key": "nobody"}):
             for since in (
                 0,
                 *(int(chance.choice(rows).opened_at) // long * long for long in (1, 60, HOUR, DAY)),
             ):
-
-                def act(connection: sqlite3.Connection, since: int = since, key: str | None = key) -> int:
-                    return spent(connection, since, key)
-
-                mine = [row for row in rows if row.opened_at >= since and key in (None, row.key)]
-                found = await db._writer.write(Write(act=act))
+                part = Part(since, **wanted)  # type: ignore[arg-type]  # names, no times
+                found = await db._writer.write(Write(act=partial(spent, part=part)))
+                mine = [
+                    row
+                    for row in rows
+                    if row.opened_at >= since and wanted.items() <= msgspec.structs.asdict(row).items()
+                ]
                 assert found == sum(row.meters.cost_micros or 0 for row in mine)
 
     play(tmp_path, scene)

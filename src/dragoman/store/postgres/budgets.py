@@ -9,18 +9,19 @@ else writes exchanges, anywhere; that is once for each window, and takes as long
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from dragoman.store.audit import AuditRow
-from dragoman.store.budgets import LONGEST_SUBJECT, AlertRow, BudgetRow, Scope, Share, Window
+from dragoman.store.budgets import AlertRow, BudgetRow, Scope, Share, Window, part_of
 from dragoman.store.leases import Place
+from dragoman.store.postgres.asked import spent_on
 from dragoman.store.postgres.audit import alone, note
 from dragoman.store.postgres.booking import place_of
-from dragoman.store.postgres.database import Connection
+from dragoman.store.postgres.database import Connection, plain
 from dragoman.store.postgres.pool import Pool
 from dragoman.store.postgres.reports import spent
 
@@ -73,28 +74,6 @@ _HELD_BY_ALL = f"""
     select coalesce(sum(held_micros), 0) from exchange where state = 'reserved' and {_CLAIMED}
 """  # noqa: S608  as above
 _LEASED = "select coalesce(sum(micros), 0) from lease where (budget, subject, at) = ($1, $2, $3)"
-_SPENT_BY_GROUP = """
-    select coalesce(sum(cost_micros), 0) from exchange
-    where {scope} = $2 and {scope} <> '' and opened_at >= $1 and state <> 'reserved'
-"""
-_SPENT_BY_MODEL = f"""
-    select coalesce(sum(cost_micros), 0) from exchange
-    where opened_at >= $1 and state <> 'reserved' and {_ASKED}
-"""  # noqa: S608  as above
-"""What was asked tells it, not who a provider says has answered: that may be another name of the same."""
-
-_BY_MODEL = """
-    select left(attempt.provider || '/' || attempt.model, $1) as name,
-        coalesce(sum(exchange.cost_micros), 0)::bigint
-    from exchange join attempt on exchange_id = exchange.id
-    where exchange.opened_at >= $2 and exchange.state <> 'reserved' and task <> 'count' and (
-        number = 1 or not exists (
-            select from attempt as other
-            where other.exchange_id = attempt.exchange_id and other.number < attempt.number
-                and other.provider = attempt.provider and other.model = attempt.model))
-    group by name
-"""
-"""An exchange counts once for each model it asked, however often it did."""
 
 
 class PostgresBudgets:
@@ -157,12 +136,11 @@ class PostgresBudgets:
 
         return await self._reports.read(act)
 
-    async def by_model(self, since: int) -> dict[str, int]:
-        """Return what exchanges have cost that began then or later and have ended, by whom they asked."""
+    async def spent_on(self, models: Collection[str], since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by what they asked."""
 
         async def act(connection: Connection) -> dict[str, int]:
-            found = await connection.fetch(_BY_MODEL, LONGEST_SUBJECT, since)
-            return {name: int(cost) for name, cost in found}
+            return await spent_on(connection, [str(plain(name)) for name in models], since)
 
         return await self._reports.read(act)
 
@@ -200,17 +178,10 @@ async def make_windows(connection: Connection, shares: Sequence[Share]) -> None:
 
 async def _spent(connection: Connection, share: Share) -> int:
     """Return what the ledger says was spent in a window, of all that has ended."""
-    subject, at = share.subject, share.at
-    match share.scope:
-        case "all":
-            return await spent(connection, at)
-        case "key":
-            return await spent(connection, at, subject)
-        case "team" | "user":
-            query = _SPENT_BY_GROUP.format(scope=f'"{share.scope}"')
-        case "model":
-            query = _SPENT_BY_MODEL
-    return int(await connection.value(query, at, subject))
+    _, subject, at = place_of(share)
+    if share.scope == "model":
+        return (await spent_on(connection, [subject], at)).get(subject, 0)
+    return await spent(connection, part_of(share.scope, subject, at))
 
 
 async def _forget(connection: Connection, name: str) -> None:

@@ -276,24 +276,24 @@ class PostgresReports:
             await self.post()
 
 
-async def spent(connection: Connection, since: int, key: str | None = None) -> int:
-    """Return what exchanges that began from `since` on have cost, of a key or all, in micro-dollars.
+async def spent(connection: Connection, part: Part) -> int:
+    """Return what a part of the ledger has cost, in micro-dollars: from a whole second on, without an end.
 
     One statement, which sees one instant: what waits to be posted is counted where it waits.
     """
-    values: list[object] = [] if key is None else [key[:LONGEST_NAME]]
-    mine = "" if key is None else " and key = $1"
-    kind = KINDS["all" if key is None else "key"]
-    terms = [f"select cost_micros from usage_entry where at >= {-(-since // HOUR) * HOUR}{mine}"]  # noqa: S608  as above
+    since = int(part.since or 0)
+    kind = KINDS[kind_of(part, None, hourly=True)]
+    wanted = Asked(None, None, part).where
+    terms = [f"select cost_micros from usage_entry where at >= {-(-since // HOUR) * HOUR}{wanted}"]  # noqa: S608  as above
     for span, lo, hi in cover(since, _OPEN_END):
         where = f"span = {span} and kind = {kind} and at >= {lo} and at < {hi}"
         terms.append(
-            f"select cost_micros from {_SUMS} where {where}{mine}"  # noqa: S608  as above
+            f"select cost_micros from {_SUMS} where {where}{wanted}"  # noqa: S608  as above
             if span
-            else f"select cost_micros from usage_row where opened_at >= {lo} and opened_at < {hi}{mine}"  # noqa: S608  as above
+            else f"select cost_micros from usage_row where opened_at >= {lo} and opened_at < {hi}{wanted}"  # noqa: S608  as above
         )
     query = f"select coalesce(sum(cost_micros), 0) from ({' union all '.join(terms)}) as part"  # noqa: S608  as above
-    return int(await connection.value(query, *values))
+    return int(await connection.value(query, *part.wanted.values()))
 
 
 def _pieces(part: Part, every: Interval | None) -> list[Cover]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from dragoman.store.postgres import asked
 from dragoman.store.postgres.database import Connection
 from dragoman.store.posting import Called, Entry, Names, Post, Slot, bounded, posted
 from dragoman.store.reports import DIMENSIONS, KINDS, MEASURES, MOST
@@ -22,6 +23,9 @@ from dragoman.store.spread import LONG, folded
 
 LOCK = 0x44524755
 """The advisory lock of those who post (`DRGU`)."""
+
+ASKED = 4
+"""Entries by the names of what was asked, for each other one: an exchange has two such names, or three."""
 
 NAMES = ", ".join(f'"{name}"' for name in DIMENSIONS)
 """The columns of dimensions."""
@@ -37,7 +41,10 @@ UP_TO = """
 """
 """Whether any entry, or call, up to some waits."""
 
-_ANY = "select exists (select from usage_entry) or exists (select from usage_call)"
+_ANY = """
+    select exists (select from usage_entry) or exists (select from usage_call)
+        or exists (select from asked_entry)
+"""
 _ENTRIES = f"select id, at, {NAMES}, {', '.join(MEASURES)}, losses from usage_entry order by id limit $1"  # noqa: S608  names of our own, no values
 _CALLS = """
     select id, at, provider, model, state, failure, first_event_us from usage_call order by id limit $1
@@ -74,12 +81,18 @@ Spreads = tuple[bytes, bytes]
 
 
 async def post(connection: Connection, most: int) -> int:
-    """Post at most so many entries and so many calls, in the connection's transaction; return how many."""
+    """Post at most so many entries and so many calls, in the connection's transaction; return how many.
+
+    What was asked is posted along with them and not counted: it is told the same wherever it waits.
+    """
     if not await connection.value(_ANY):
         return 0
     await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
+    await asked.post(connection, ASKED * most)
     entries = await connection.fetch(_ENTRIES, most)
     calls = await connection.fetch(_CALLS, most)
+    if not entries and not calls:  # whoever held the lock before has posted them
+        return 0
     posts = await to_thread(_posted, entries, calls)
     groups = await _groups(connection, posts)
     placed = {(groups[slot.kind, slot.names], slot.span, slot.at): posts[slot] for slot in posts}

@@ -13,14 +13,16 @@ of their share): the budget counts them, though they never asked it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from dragoman.store.audit import AuditRow
-from dragoman.store.budgets import LONGEST_SUBJECT, AlertRow, BudgetRow, Claim, Scope, Share, Short, Window
+from dragoman.store.budgets import AlertRow, BudgetRow, Claim, Scope, Share, Short, Window, part_of
+from dragoman.store.sqlite.asked import spent_on
 from dragoman.store.sqlite.audit import note
 from dragoman.store.sqlite.commit import Write
 from dragoman.store.sqlite.reports import Run, spent
@@ -78,29 +80,6 @@ _ADOPT = """
     where state = 'reserved' and opened_at >= :at and {whose} and not {claimed}
 """
 _HELD_BY_ALL = f"select ifnull(sum(held_micros), 0) from exchange where state = 'reserved' and {_CLAIMED}"  # noqa: S608  as above
-_SPENT_BY_GROUP = """
-    select ifnull(sum(cost_micros), 0) from exchange
-    where {scope} = :subject and {scope} <> '' and opened_at >= :at and state <> 'reserved'
-"""
-_SPENT_BY_MODEL = f"""
-    select ifnull(sum(cost_micros), 0) from exchange
-    where opened_at >= :at and state <> 'reserved' and {_ASKED}
-"""  # noqa: S608  as above
-"""What was asked tells it, not who a provider says has answered: that may be another name of the same."""
-
-_BY_MODEL = """
-    select
-        substr(attempt.provider || '/' || attempt.model, 1, ?) as name,
-        ifnull(sum(exchange.cost_micros), 0)
-    from exchange cross join attempt on exchange_id = exchange.id
-    where exchange.opened_at >= ? and exchange.state <> 'reserved' and task <> 'count' and (
-        number = 1 or not exists (
-            select 1 from attempt as other
-            where other.exchange_id = attempt.exchange_id and other.number < attempt.number
-                and other.provider = attempt.provider and other.model = attempt.model))
-    group by name
-"""
-"""An exchange counts once for each model it asked, however often it did."""
 
 
 class SqliteBudgets:
@@ -167,13 +146,9 @@ class SqliteBudgets:
         found: Window = await self._run(act)
         return found
 
-    async def by_model(self, since: int) -> dict[str, int]:
-        """Return what exchanges have cost that began then or later and have ended, by whom they asked."""
-
-        def act(connection: sqlite3.Connection) -> dict[str, int]:
-            return dict(connection.execute(_BY_MODEL, (LONGEST_SUBJECT, since)).fetchall())
-
-        found: dict[str, int] = await self._run(act)
+    async def spent_on(self, models: Collection[str], since: int) -> dict[str, int]:
+        """Return what exchanges have cost that began then or later and have ended, by what they asked."""
+        found: dict[str, int] = await self._run(partial(spent_on, names=[*map(_plain, models)], since=since))
         return found
 
     async def tell(self, row: AlertRow) -> bool:
@@ -250,16 +225,9 @@ def _standing(connection: sqlite3.Connection, share: Share) -> tuple[int, int]:
 def _spent(connection: sqlite3.Connection, share: Share) -> int:
     """Return what the ledger says was spent in a window, of all that has ended."""
     _, subject, at = _place(share)
-    match share.scope:
-        case "all":
-            return spent(connection, at)
-        case "key":
-            return spent(connection, at, subject)
-        case "team" | "user":
-            query = _SPENT_BY_GROUP.format(scope=share.scope)
-        case "model":
-            query = _SPENT_BY_MODEL
-    return int(connection.execute(query, {"subject": subject, "at": at}).fetchone()[0])
+    if share.scope == "model":
+        return spent_on(connection, [subject], at).get(subject, 0)
+    return spent(connection, part_of(share.scope, subject, at))
 
 
 def _held(connection: sqlite3.Connection, id_: str) -> tuple[int, dict[Place, list[Any]]]:

@@ -233,15 +233,15 @@ def fit_to_report(connection: sqlite3.Connection) -> None:
     connection.create_function("spread_bucket", 1, bucket, deterministic=True)
 
 
-def spent(connection: sqlite3.Connection, since: int, key: str | None = None) -> int:
-    """Return what exchanges that began from `since` on have cost, of a key or all, in micro-dollars.
+def spent(connection: sqlite3.Connection, part: Part) -> int:
+    """Return what a part of the ledger has cost, in micro-dollars: from a whole second on, without an end.
 
     Exact within any transaction, a writing one too: what waits to be posted is counted where it waits, and
     nothing is posted for it.
     """
+    since = int(part.since or 0)
     whole = -(-since // HOUR) * HOUR
-    part = Part(since=whole, key=key)
-    asked = _asked(part)
+    asked = _asked(msgspec.structs.replace(part, since=whole))
     rows = connection.execute(
         _SPENT_ROWS.format(where=asked.where), {**asked.wanted, "lo": since, "hi": whole}
     )

@@ -36,6 +36,7 @@ from dragoman.store.posting import (
 )
 from dragoman.store.reports import DIMENSIONS, KINDS, MEASURES, MOST
 from dragoman.store.spread import LONG, folded
+from dragoman.store.sqlite import asked
 from dragoman.store.sqlite.commit import Write
 
 Result = TypeVar("Result")
@@ -45,6 +46,9 @@ Run = Callable[[Callable[[sqlite3.Connection], Result]], Awaitable[Result]]
 SLICE, DIFFERENT = 1024, 96
 """Entries that are posted at a time, and different combinations of dimensions among them, so that whoever
 commits meanwhile waits for few rows."""
+
+ASKED = 4
+"""Entries by the names of what was asked, for each other one: an exchange has two such names, or three."""
 
 BACKLOG, LARGE_SLICE, LARGE_DIFFERENT = 20_000, 2048, 384
 """So many entries are a backlog, which is posted in larger slices: fewer rows are written for each."""
@@ -144,6 +148,7 @@ class Slice(NamedTuple):
         new: The same of groups that have no id yet, by group: at, figures.
         groups: The ids of the other groups.
         modest: Whether no figure is so large that a sum might leave its column's range.
+        asked: The number of the last of the entries of :mod:`~dragoman.store.sqlite.asked`; 0: none waits.
     """
 
     taken: tuple[Taken, ...]
@@ -151,6 +156,7 @@ class Slice(NamedTuple):
     new: list[tuple[Group, Row]]
     groups: dict[Group, int]
     modest: bool
+    asked: int
 
     @property
     def entries(self) -> int:
@@ -173,10 +179,13 @@ class SqlitePosting:
         self._lock = Lock()
 
     async def post(self) -> int:
-        """Post some entries; return how many, 0 when none is left."""
+        """Post some entries; return how many, 0 when none is left.
+
+        What was asked is posted along with them and not counted: it is told the same wherever it waits.
+        """
         async with self._lock:  # two of this process would add up the same ones
             found: Slice = await self._run(partial(_slice, groups=self._groups))
-            if not found.entries:
+            if not found.entries and not found.asked:
                 return 0
             groups: dict[Group, int] = await self._write(Write(act=partial(_posted, found=found)))
             if len(self._groups) + len(groups) > MOST_GROUPS:
@@ -243,6 +252,7 @@ def _slice(connection: sqlite3.Connection, *, groups: Mapping[Group, int]) -> Sl
         calls = connection.execute(_CALLS, (most,)).fetchall()
         posts = hourly(map(_entry, entries), (Called(*row[1:]) for row in calls))
         ids = _ids(connection, [(KINDS[kind], names) for kind, _, names in posts], groups)
+        last_asked = asked.last_waiting(connection, ASKED * most)
     finally:
         connection.execute("rollback")
     taken = tuple(
@@ -252,7 +262,7 @@ def _slice(connection: sqlite3.Connection, *, groups: Mapping[Group, int]) -> Sl
     )
     figures = [post.measures for post in posts.values()]
     modest = not figures or (max(map(max, figures)) <= MODEST and min(map(min, figures)) >= -MODEST)
-    found = Slice(taken, [], [], ids, modest)
+    found = Slice(taken, [], [], ids, modest, last_asked)
     for ((kind, at, names), post), measures in zip(posts.items(), figures, strict=True):
         group = number, _ = KINDS[kind], names
         columns = (*(measures if modest else map(bounded, measures)), post.latency, post.first_event)
@@ -294,6 +304,9 @@ def _ids(
 
 def _posted(connection: sqlite3.Connection, *, found: Slice) -> dict[Group, int]:
     """Write a slice, if nobody has posted any of it; return the ids of its groups, if so."""
+    asked.post(connection, found.asked)
+    if not found.taken:
+        return {}
     for part in found.taken:
         if connection.execute(_SAME.format(table=part.table), part.ends).fetchone()[0] != part.rows:
             return {}
