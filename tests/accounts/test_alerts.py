@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -164,23 +164,23 @@ def test_every_window_tells_anew(tmp_path: Path) -> None:
     play(tmp_path, act, HARD)
 
 
-def test_of_old_windows_only_a_totals_are_looked_at(tmp_path: Path) -> None:
+def test_old_windows_are_not_read(tmp_path: Path) -> None:
     """Beside a budget for good, which began with the first second, no other day is read again."""
 
     async def act(scene: Scene) -> None:
         await scene.spend(90, ANN, Share("ever", "all", "", 0, 100))
         await scene.db.budgets.put(scene.rows[1], AuditRow(0.0, "", "", ""))
-        asked: list[int] = []
+        asked: list[Collection[int]] = []
         kept = scene.db.budgets.windows
 
-        async def windows(*, since: int = 0) -> list[Window]:
-            asked.append(since)
-            return await kept(since=since)
+        async def windows(*, at: Collection[int] | None = None) -> list[Window]:
+            asked.append(at or ())
+            return await kept(at=at)
 
         scene.db.budgets.windows = windows  # type: ignore[method-assign]
         told = [(name, who, percent) for name, who in (("ever", ""), ("hard", "ann")) for percent in (50, 80)]
         assert sorted(await scene.look()) == told
-        assert asked == [DAY, DAY]
+        assert asked == [{0, DAY}] * 2
 
     play(tmp_path, act, HARD, row("ever", scope="all", subject="", period="total"))
 
@@ -234,6 +234,22 @@ def test_a_store_that_is_away_is_told_once_and_looked_at_again(tmp_path: Path) -
     play(tmp_path, act, HARD)
 
 
-def test_sinks_are_told_all_that_an_alert_says() -> None:
-    """The sinks' record has the same fields, so that one is made of the other."""
-    assert Alert.__struct_fields__ == Alert.__struct_fields__
+def test_a_budget_of_a_zone_that_is_unknown_here_silences_no_other(tmp_path: Path) -> None:
+    """It is complained of once, until it can be looked at again; the others tell as ever."""
+
+    async def act(scene: Scene) -> None:
+        lost = row("lost", zone="Mars/Olympus_Mons")
+        scene.rows = (lost, HARD)
+        await scene.spend(50, ANN)
+        assert await scene.look() == [("hard", "ann", 50)]
+        await scene.spend(30, ANN)
+        assert await scene.look() == [("hard", "ann", 80)]
+        words = "the budget lost cannot be looked at here: it tells no alerts"
+        assert scene.faults == [words] * 2  # each process
+        scene.rows = (msgspec.structs.replace(lost, zone="UTC"), HARD)
+        assert await scene.look() == []
+        scene.rows = (lost, HARD)
+        assert await scene.look() == []
+        assert scene.faults == [words] * 4
+
+    play(tmp_path, act)

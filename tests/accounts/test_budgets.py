@@ -84,9 +84,9 @@ class Kept:
         place = (share.budget, share.subject, share.at)
         return self._windows.get(place, Window(*place, 0, 0))
 
-    async def windows(self, *, since: int = 0) -> list[Window]:
-        """Return every window, but for those that began before."""
-        return [one for one in self._windows.values() if one.at >= since or one.at == 0]
+    async def windows(self, *, at: Collection[int] | None = None) -> list[Window]:
+        """Return every window that began then."""
+        return [one for one in self._windows.values() if at is None or one.at in at]
 
     async def rows(self) -> list[BudgetRow]:
         """Return none: these tests have their own."""
@@ -107,7 +107,9 @@ class Kept:
         """Know of nothing."""
         return False
 
-    async def alerts(self, *, limit: int = 100) -> list[AlertRow]:
+    async def alerts(
+        self, *, limit: int | None = 100, budget: str | None = None, since: float = 0.0
+    ) -> list[AlertRow]:
         """Return none."""
         return []
 

@@ -14,6 +14,7 @@ from dragoman.accounts.budgets import BudgetSpec
 from dragoman.accounts.letter import Letter, letter, time_of
 from dragoman.core.failure import Failure
 from dragoman.store import ExchangeRow, Meters, RatingRow
+from dragoman.store.budgets import AlertRow
 from dragoman.store.sqlite import SqliteStore
 
 DAY = 86_400
@@ -152,6 +153,21 @@ def test_it_tells_budgets_and_ratings(tmp_path: Path) -> None:
         of_one = await written(db, key="bob")
         assert (of_one.budgets, of_one.rated, of_one.alerts, of_one.lost) == ((), (), (), None)
         assert of_one.models.total.sums.cost_micros == 63_000
+
+    play(tmp_path, scene)
+
+
+def test_alerts_are_found_however_many_came_after(tmp_path: Path) -> None:
+    """A letter of a time long ago tells who was told then, as the letter of that day did."""
+
+    async def scene(db: SqliteStore) -> None:
+        for place in range(510):
+            at = TODAY - place * DAY - 1.0
+            await db.budgets.tell(AlertRow("all", "", place, 80, 4, 5, at))
+        assert [one.at for one in (await written(db, "day")).alerts] == [0]
+        assert [one.at for one in (await written(db)).alerts] == list(range(7))
+        old = await letter(db, TODAY - 507 * DAY, TODAY - 505 * DAY, filters={}, now=NOW)
+        assert [one.at for one in old.alerts] == [505, 506]
 
     play(tmp_path, scene)
 

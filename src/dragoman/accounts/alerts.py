@@ -36,7 +36,7 @@ class Alerts:
         kept: Where windows and alerts are.
         tell: Told of each alert: the sinks.
         now: Wall clock, Unix seconds.
-        complain: Told once when the store cannot be asked.
+        complain: Told once when the store cannot be asked, and of each budget that cannot be looked at.
         pause: Waits so many seconds.
     """
 
@@ -57,6 +57,7 @@ class Alerts:
         self._complain = complain
         self._pause = pause
         self._told: set[tuple[str, str, int, int]] = set()
+        self._unknown: set[str] = set()
         self._fault = False
 
     async def watching(self) -> None:
@@ -81,12 +82,9 @@ class Alerts:
         if not rows:
             return
         now = self._now()
-        ends = {(name, start): end for name, row in rows.items() for start, end in _under_way(row, now)}
-        # Those of a total, which began at 0, are told whatever is asked for.
-        began = min((start for (_, start), end in ends.items() if end is not None), default=int(now))
-        windows = await self._kept.windows(since=began)
+        ends = {(name, start): end for name, row in rows.items() for start, end in self._under_way(row, now)}
         there = set()
-        for one in windows:
+        for one in await self._kept.windows(at={start for _, start in ends}):
             row = rows.get(one.budget)
             if row is None or (one.budget, one.at) not in ends or not _of(row, one):
                 continue
@@ -95,6 +93,21 @@ class Alerts:
                 if one.spent_micros * 100 >= row.cap_micros * percent:
                     await self._alert(row, one, percent, ends[one.budget, one.at])
         self._told = {told for told in self._told if told[:3] in there}
+
+    def _under_way(self, row: BudgetRow, now: float) -> set[tuple[int, int | None]]:
+        """Return the windows of a budget that are looked at now, by when they begin and end.
+
+        There are none where its time zone is not known on this machine; the other budgets are looked at.
+        """
+        try:
+            found = {window(row.period, row.zone, at) for at in (now - LAST_S, now)}
+        except Failure as failure:
+            if row.name not in self._unknown:
+                self._complain(f"the budget {row.name} cannot be looked at here: it tells no alerts", failure)
+            self._unknown.add(row.name)
+            return set()
+        self._unknown.discard(row.name)
+        return found
 
     async def _alert(self, row: BudgetRow, one: Window, percent: int, ends_at: int | None) -> None:
         place = (one.budget, one.subject, one.at, percent)
@@ -130,8 +143,3 @@ class Alerts:
 def _of(row: BudgetRow, one: Window) -> bool:
     """Say whether a window is a budget's as it is now; one that was about another subject is not."""
     return row.subject in (EACH, one.subject)
-
-
-def _under_way(row: BudgetRow, now: float) -> set[tuple[int, int | None]]:
-    """Return the windows of a budget that are looked at now, by when they begin and end."""
-    return {window(row.period, row.zone, at) for at in (now - LAST_S, now)}

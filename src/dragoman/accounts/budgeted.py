@@ -81,12 +81,9 @@ async def stand(
     Raises:
         Failure: The store's; UNAVAILABLE, one cannot be reckoned on this machine.
     """
-    each = [row for row in rows if row.subject == EACH]
     there: dict[tuple[str, int], dict[str, Window]] = {}
-    if each:
-        # Those of a total, which began at 0, are told whatever is asked for.
-        began = min((present(row, now)[0] for row in each if row.period != "total"), default=int(now))
-        for window in await store.budgets.windows(since=began):
+    if begins := {present(row, now)[0] for row in rows if row.subject == EACH}:
+        for window in await store.budgets.windows(at=begins):
             there.setdefault((window.budget, window.at), {})[window.subject] = window
     ledger = _Ledger(store)
     found = []

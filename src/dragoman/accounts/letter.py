@@ -30,8 +30,8 @@ PERIODS: Mapping[str, int] = MappingProxyType({"day": 1, "week": 7, "month": 30}
 MODELS, NAMES = 7, 10
 """Models, teams and keys that are told by name, the rest as one."""
 
-LOSSES, ALERTS = 8, 500
-"""Losses that are told, and alerts that are looked through for those of the time."""
+LOSSES = 8
+"""Losses that are told."""
 
 GRAINS: Final[tuple[tuple[int, Interval], ...]] = ((2, "hour"), (45, "day"), (300, "week"))
 """Up to how many days are drawn by what; a longer time by month."""
@@ -114,8 +114,8 @@ async def letter(
         query = {"from": str(int(since)), "to": str(int(until)), "limit": str(LOSSES)}
         lost = await losses(reports, query, now=now)
         budgets = await _budgets(store, now)
-        found = await store.budgets.alerts(limit=ALERTS)
-        alerts = tuple(row for row in found if since <= row.told_at < until)
+        told = await store.budgets.alerts(limit=None, since=since)
+        alerts = tuple(row for row in told if row.told_at < until)
         rated = (await worth(store, newest=1)).models
     named = any(group.name for group in teams.groups)
     return Letter(

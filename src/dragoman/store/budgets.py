@@ -171,8 +171,12 @@ class Budgets(Protocol):
     async def remove(self, name: str, audit: AuditRow) -> bool:
         """Remove a budget with its windows; return whether it was there."""
 
-    async def windows(self, *, since: int = 0) -> list[Window]:
-        """Return the windows that began then or later and were ever claimed from, and those of ``total``."""
+    async def windows(self, *, at: Collection[int] | None = None) -> list[Window]:
+        """Return the windows that began at any of these times and were ever claimed from; None: all.
+
+        Args:
+            at: Unix seconds; 0, which a window of ``total`` begins at.
+        """
 
     async def window(self, share: Share) -> Window:
         """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
@@ -192,8 +196,16 @@ class Budgets(Protocol):
     async def tell(self, row: AlertRow) -> bool:
         """Write down that an alert was given; return False where it had been given before."""
 
-    async def alerts(self, *, limit: int = 100) -> list[AlertRow]:
-        """Return the newest alerts first."""
+    async def alerts(
+        self, *, limit: int | None = 100, budget: str | None = None, since: float = 0.0
+    ) -> list[AlertRow]:
+        """Return the newest alerts first.
+
+        Args:
+            limit: At most so many; None: all.
+            budget: Of this one; None: of all.
+            since: Told then or later, in Unix seconds.
+        """
 
     async def open_claims(self) -> Sequence[tuple[str, int]]:
         """Return the id and the held micro-dollars of every open exchange that holds any."""

@@ -101,7 +101,8 @@ def test_an_upgrade_adds_up_what_was_asked(ready: str) -> None:
         async def anew(connection: Connection) -> None:
             await connection.execute("delete from asked")
             await connection.execute("delete from asked_entry")
-            await connection.execute(script[script.rindex("insert into asked\n") :].rstrip().rstrip(";"))
+            begin = script.rindex("insert into asked\n")
+            await connection.execute(script[begin : script.index(";", begin)])
 
         await db._pool.write(anew)
         there = await db.archive.some([row.id for row in await db.exchanges(limit=1000)])

@@ -326,7 +326,7 @@ def test_another_calendar_counts_anew_and_another_cap_does_not(tmp_path: Path) -
         assert await standing(db) == {}
         await db.budgets.put(budget("all", period="total", scope="all", subject=""), AUDIT)
         await db.open_exchange(row("2"), attempt("2"), claim(1, Share("all", "all", "", 0, 5000), TEAM))
-        assert [one.budget for one in await db.budgets.windows(since=BEGAN + 1)] == ["all"]
+        assert [one.budget for one in await db.budgets.windows(at=[0])] == ["all"]
         assert [one.name for one in await db.budgets.rows()] == ["all", "team"]
 
     play(tmp_path, scene)
@@ -345,6 +345,10 @@ def test_an_alert_is_told_once(tmp_path: Path) -> None:
         assert await db.budgets.tell(second)
         assert await db.budgets.alerts() == [second, first]
         assert await db.budgets.alerts(limit=1) == [second]
+        other = AlertRow("other", "", 0, 50, 501, 1000, 3.0)
+        assert await db.budgets.tell(other)
+        assert await db.budgets.alerts(limit=1, budget="team") == [second]
+        assert await db.budgets.alerts(limit=None, since=2.0) == [other, second]
 
     play(tmp_path, scene)
 

@@ -25,8 +25,7 @@ async def _list(visit: Visit) -> Shown:
     limit, after = number(query, "limit", most=MOST) or MOST, number(query, "after", most=MOST) or 0
     kept = visit.gateway.store.budgets
     budget = query.get("budget")
-    every = await kept.alerts(limit=MOST)
-    found = [row for row in every if budget in (None, row.budget)][:limit]
+    found = await kept.alerts(limit=limit, budget=budget)
     if csv:
         return in_csv(_table(found), "alerts")
     rows, on = found[after : after + ALERTS], after + ALERTS
@@ -37,12 +36,12 @@ async def _list(visit: Visit) -> Shown:
         "alerts.html",
         {
             "alerts": [(row, there.get(row.budget), _href(row, there.get(row.budget))) for row in rows],
-            "budgets": sorted({*there, *(row.budget for row in every)}),
+            "budgets": sorted({*there, *(row.budget for row in found)}),
             "at": at,
             "budget": budget,
             "begins": after + 1,
             "count": len(found),
-            "oldest": len(every) < MOST and limit == MOST,
+            "oldest": len(found) < limit == MOST,
             "older": at.to(after=str(on)) if on < len(found) else "",
             "newer": at.to(after=str(after - ALERTS) if after > ALERTS else None) if after else "",
             "watched": any(row.alerts and row.cap_micros for row in there.values()),

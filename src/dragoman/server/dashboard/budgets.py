@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -92,7 +93,7 @@ async def _list(visit: Visit) -> Shown:
     lines = every if csv else _lines(stands, query)
     found = _ordered(_found(lines, query), one_of("sort", query.get("sort", "used"), SORTS))
     if csv:
-        return in_csv(_table(found), "budgets")
+        return in_csv(await to_thread(_table, found), "budgets")  # of thousands of keys, each has its own
     begin = _place(found, query.get("after", ""))
     page = found[begin : begin + SHOWN]
     return View(
@@ -119,7 +120,7 @@ async def _show(visit: Visit) -> Shown:
     check_names(query, ("q", "after"))
     if csv:
         [stands] = await _stands(visit, [row])
-        return in_csv(_table(_about(stands, query)), row.name)
+        return in_csv(await to_thread(_table, _about(stands, query)), row.name)
     return await _one(visit, row, query=query)
 
 
@@ -172,7 +173,7 @@ async def _one(
 ) -> View:
     """Return a budget's page: those of its windows that `query` means, a form, and what was done to it."""
     store = visit.gateway.store
-    told = [one for one in await store.budgets.alerts(limit=ALERTED) if one.budget == row.name]
+    told = await store.budgets.alerts(limit=ALERTED, budget=row.name)
     entries = await store.audit.rows(limit=AUDITED, about=("budget.", row.name))
     [stands] = await _stands(visit, [row])
     found = _about(stands, query)

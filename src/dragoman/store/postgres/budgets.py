@@ -34,12 +34,12 @@ _PUT = f"""
 _RESHAPED = "select 1 from budget where name = $1 and (scope, period, zone) <> ($2, $3, $4)"
 _WINDOWS = """
     select budget, subject, at, spent, held from budget_window
-    where at >= $1 or budget in (select name from budget where period = 'total')
+    where $1::bigint[] is null or at = any($1)
     order by budget collate "C", subject collate "C", at
 """
 _ALERTS = f"""
-    select {", ".join(_ALERT)} from alert
-    order by told_at desc, budget collate "C", subject collate "C", percent desc limit $1
+    select {", ".join(_ALERT)} from alert where told_at >= $1 and ($2::text is null or budget = $2)
+    order by told_at desc, budget collate "C", subject collate "C", percent desc limit $3
 """  # noqa: S608  as above
 _TELL = f"""
     insert into alert ({", ".join(_ALERT)}) values ({", ".join(f"${n + 1}" for n in range(len(_ALERT)))})
@@ -122,9 +122,10 @@ class PostgresBudgets:
 
         return await self._pool.write(act)
 
-    async def windows(self, *, since: int = 0) -> list[Window]:
-        """Return the windows that began then or later and were ever claimed from, and those of ``total``."""
-        return [Window(*row) for row in await self._pool.fetch(_WINDOWS, since)]
+    async def windows(self, *, at: Collection[int] | None = None) -> list[Window]:
+        """Return the windows that began at any of these times and were ever claimed from; None: all."""
+        times = None if at is None else list(at)
+        return [Window(*row) for row in await self._pool.fetch(_WINDOWS, times)]
 
     async def window(self, share: Share) -> Window:
         """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
@@ -152,9 +153,11 @@ class PostgresBudgets:
 
         return await self._pool.write(act)
 
-    async def alerts(self, *, limit: int = 100) -> list[AlertRow]:
+    async def alerts(
+        self, *, limit: int | None = 100, budget: str | None = None, since: float = 0.0
+    ) -> list[AlertRow]:
         """Return the newest alerts first."""
-        return [AlertRow(*row) for row in await self._pool.fetch(_ALERTS, limit)]
+        return [AlertRow(*row) for row in await self._pool.fetch(_ALERTS, since, budget, limit)]
 
     async def open_claims(self) -> Sequence[tuple[str, int]]:
         """Return the id and the held micro-dollars of every open exchange that holds any."""

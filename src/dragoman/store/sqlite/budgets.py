@@ -40,10 +40,11 @@ _PUT = f"""
 _RESHAPED = "select 1 from budget where name = ? and (scope, period, zone) <> (?, ?, ?)"
 _WINDOWS = """
     select budget, subject, at, spent, held from budget_window
-    where at >= ? or budget in (select name from budget where period = 'total') order by budget, subject, at
+    where ?1 is null or at in (select value from json_each(?1)) order by budget, subject, at
 """
 _ALERTS = f"""
-    select {", ".join(_ALERT)} from alert order by told_at desc, budget, subject, percent desc limit ?
+    select {", ".join(_ALERT)} from alert where told_at >= ?1 and (?2 is null or budget = ?2)
+    order by told_at desc, budget, subject, percent desc limit ?3
 """  # noqa: S608  as above
 _CLAIMS = "select id, held_micros from exchange where state = 'reserved' and held_micros > 0 order by id"
 _STANDING = "select spent, held from budget_window where budget = ? and subject = ? and at = ?"
@@ -128,9 +129,10 @@ class SqliteBudgets:
 
         return bool(await self._write(Write(act=act)))
 
-    async def windows(self, *, since: int = 0) -> list[Window]:
-        """Return the windows that began then or later and were ever claimed from, and those of ``total``."""
-        return [Window(*row) for row in await self._read(_WINDOWS, (since,))]
+    async def windows(self, *, at: Collection[int] | None = None) -> list[Window]:
+        """Return the windows that began at any of these times and were ever claimed from; None: all."""
+        times = None if at is None else msgspec.json.encode(list(at)).decode()
+        return [Window(*row) for row in await self._read(_WINDOWS, (times,))]
 
     async def window(self, share: Share) -> Window:
         """Return how a window stands; one nobody has claimed from yet, by the ledger's own sum."""
@@ -161,9 +163,11 @@ class SqliteBudgets:
 
         return bool(await self._write(Write(act=act)))
 
-    async def alerts(self, *, limit: int = 100) -> list[AlertRow]:
+    async def alerts(
+        self, *, limit: int | None = 100, budget: str | None = None, since: float = 0.0
+    ) -> list[AlertRow]:
         """Return the newest alerts first."""
-        rows = await self._read(_ALERTS, (limit,))
+        rows = await self._read(_ALERTS, (since, budget, -1 if limit is None else limit))
         return [AlertRow(*row) for row in rows]
 
     async def open_claims(self) -> Sequence[tuple[str, int]]:

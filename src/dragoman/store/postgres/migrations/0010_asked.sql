@@ -96,3 +96,6 @@ from exchange join (
 where state <> 'reserved' and cost_micros <> 0
 group by 1, 2
 order by 1, 2;
+
+-- Those that are under way are looked at every second, among all there ever were.
+create index budget_window_at on budget_window (at);

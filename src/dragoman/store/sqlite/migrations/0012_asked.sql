@@ -84,3 +84,6 @@ from exchange join (
 ) on exchange_id = id
 where state <> 'reserved' and ifnull(cost_micros, 0) <> 0
 group by 1, 2;
+
+-- Those that are under way are looked at every second, among all there ever were.
+create index budget_window_at on budget_window (at);
