@@ -36,19 +36,25 @@ WIDTH = "100"
 
 
 def command_line() -> str:
-    """Return the help of `dragoman` and of each command."""
-    return "\n".join(f"## {title}\n\n```\n{shown}```\n" for title, shown in _helps())
+    """Return the help of `dragoman`, of each command, and of each of its actions."""
+    return "\n".join(
+        f"##{'#' * (title.count(' ') > 1)} {title}\n\n```\n{shown}```\n" for title, shown in _helps()
+    )
 
 
 def _helps() -> Iterable[tuple[str, str]]:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = WIDTH
     try:
-        for words in ([], *([name] for name in COMMANDS)):
+        waiting: list[list[str]] = [[], *([name] for name in COMMANDS)]
+        while waiting:
+            words = waiting.pop(0)
             shown = StringIO()
             with redirect_stdout(shown):
                 main([*words, "--help"])
             yield " ".join(["dragoman", *words]), shown.getvalue()
+            actions = shown.getvalue().partition("\n  ACTION\n")[2].partition("\n\n")[0]
+            waiting[:0] = [[*words, name] for name in re.findall(r"^    (\w+) ", actions, re.MULTILINE)]
     finally:
         if before is None:
             del os.environ["COLUMNS"]

@@ -165,6 +165,8 @@ def test_csv_without_stretches_begins_where_the_report_does(tmp_path: Path) -> N
         (" @sum(a1)", "' @sum(a1)"),
         ("\t-2", "'\t-2"),
         ("\uff1dcmd", "'\uff1dcmd"),
+        ("\ufeff=cmd", "'\ufeff=cmd"),
+        ("\u200b@cmd", "'\u200b@cmd"),
         ("+", "'+"),
         ('=a,"b"', '"\'=a,""b"""'),
         ("a\r\nb", '"a\r\nb"'),

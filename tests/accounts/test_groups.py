@@ -5,14 +5,17 @@ from __future__ import annotations
 from random import Random
 from typing import get_args
 
+import msgspec
 from tests.accounts.rows import by_chance, grouped, meant, spread, stretched, sums
 
 from dragoman.accounts.groups import (
     Group,
     Places,
     Point,
+    as_one,
     group,
     ordered,
+    pointed,
     ranked,
     series,
     spread_over,
@@ -40,7 +43,7 @@ def cells(by: str = "key") -> list[Cell]:
 def test_cells_become_groups_and_groups_one() -> None:
     """Each group has its own rows, all together have all of them, point by point."""
     places = Places(HOURS, spread=True)
-    groups = put(cells(), cells(), places)
+    groups = pointed(put(cells(), cells()), cells(), places)
     for one in groups:
         own = grouped(ROWS, "key")[one.name or ""]
         assert (one.sums, one.spread) == (sums(own), spread(own))
@@ -49,6 +52,19 @@ def test_cells_become_groups_and_groups_one() -> None:
     assert (whole.sums, whole.spread, whole.name) == (sums(ROWS), spread(ROWS), None)
     by_day = stretched(ROWS, "day")
     assert whole.points == tuple(Point(at, sums(by_day[at]), spread(by_day[at])) for at in HOURS)
+
+
+def test_many_are_folded_as_if_each_had_its_points() -> None:
+    """With and without how durations are spread, what they were before among it; of none there is nothing."""
+    for spread_ in (True, False):
+        places = Places([*HOURS, HOURS[-1] + 1], spread_)
+        some = [cell if spread_ else Cell(cell.at, cell.name, cell.sums) for cell in cells()]
+        bare = [msgspec.structs.replace(one, before=one.sums) for one in put(some, cells())]
+        assert len(bare) > 2
+        assert all(one.points == () for one in bare)
+        for few in (bare, bare[:1], bare[1:]):
+            assert as_one(few, some, places) == together(pointed(few, some, places), places)
+    assert as_one([], cells(), Places((10,), spread=False)) == together([], Places((10,), spread=False))
 
 
 def test_what_is_left_is_the_others() -> None:

@@ -16,7 +16,7 @@ from dragoman.accounts.keys import KeySpec, digest, mint, well_formed
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.core.failure import Failure, Kind
 from dragoman.store.audit import AuditRow
-from dragoman.store.keys import KeyRow
+from dragoman.store.keys import KeyRow, SecretRow
 from dragoman.store.sqlite import SqliteStore
 
 PEPPER = b"p" * 32
@@ -334,5 +334,37 @@ def test_no_change_undoes_another(tmp_path: Path) -> None:
             found = await issuing.amend("boss", "alice", drafted)
         assert (found.row.role, found.terms.description) == ("member", "d")
         assert [row.action for row in await stage.log()] == ["key.create", "key.change", "key.change"]
+
+    play(tmp_path, scene)
+
+
+def test_one_key_is_shown_without_a_look_at_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hundred thousand keys the store is asked for one; what there is of all has no secrets."""
+
+    async def scene(scene: Scene) -> None:
+        held, _ = await scene.issuing.create("x", Draft(name="alice"))
+        await scene.issuing.create("x", Draft(name="bob"))
+        kept, asked = scene.store.keys, []
+        keys, secrets = kept.keys, kept.secrets
+
+        async def noted_keys(name: str | None = None) -> list[KeyRow]:
+            asked.append(name)
+            return await keys(name)
+
+        async def noted_secrets(key: str | None = None) -> list[SecretRow]:
+            asked.append(key)
+            return await secrets(key)
+
+        monkeypatch.setattr(kept, "keys", noted_keys)
+        monkeypatch.setattr(kept, "secrets", noted_secrets)
+        assert await scene.issuing.show("alice") == held
+        assert (await scene.issuing.show("env")).origin == "config"
+        assert (await fails(scene.issuing.show("eve"))).kind is Kind.NOT_FOUND
+        assert asked == ["alice", "alice", "env", "env", "eve", "eve"]
+        every, known = await scene.issuing.keys(), await scene.issuing.known()
+        assert known == [msgspec.structs.replace(one, secrets=()) for one in every]
+        assert [one.row.name for one in known] == ["alice", "bob", "env"]
 
     play(tmp_path, scene)

@@ -279,8 +279,8 @@ def test_f48_room_for_a_word_proves_nothing(tmp_path: Path, owner: Owner) -> Non
         (pages,) = writing.execute("pragma page_count").fetchone()
         writing.execute(f"pragma max_page_count = {pages}")
         tries = (ledger.open(exchange(str(place), owner.id), attempt(str(place))) for place in range(200))
-        with pytest.raises(Failure):
-            await asyncio.gather(*tries)
+        ends = await asyncio.gather(*tries, return_exceptions=True)  # none is under way after this
+        assert any(isinstance(end, Failure) for end in ends)
         assert await store.remember("word", "a")
         await ledger.prove()
         assert (trouble := await ledger.trouble()) is not None

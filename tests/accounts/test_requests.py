@@ -10,6 +10,7 @@ import pytest
 
 from dragoman.accounts.ratings import Ledgered
 from dragoman.accounts.requests import (
+    MOST_LIVE,
     NONE,
     QUERY,
     Asked,
@@ -18,6 +19,7 @@ from dragoman.accounts.requests import (
     listed,
     losses,
     read_filters,
+    still_under_way,
     tell,
     under_way,
 )
@@ -157,12 +159,21 @@ def test_lists_and_what_is_under_way_come_from_the_store(tmp_path: Path) -> None
             page = await listed(store, read_filters({"state": "live"}, own=None, now=NOW))
             assert [one.id for one in page.rows] == ["b", "a"]
             known = {"b": Progress(3, 40, None)}
-            running = await under_way(store, known.get, now=NOW)
-            assert [(one.live.row.id, one.age_s, one.progress) for one in running] == [
+            going = await under_way(store, known.get, now=NOW, limit=MOST_LIVE)
+            assert [(one.live.row.id, one.age_s, one.progress) for one in going.oldest] == [
                 ("a", 10.0, None),
                 ("b", 9.0, known["b"]),
             ]
-            assert [one.live.row.id for one in await under_way(store, known.get, now=NOW, key="b")] == ["b"]
+            assert going.total == 2
+            going = await under_way(store, known.get, now=NOW, limit=1)
+            assert ([one.live.row.id for one in going.oldest], going.total) == (["a"], 2)
+            ended = row(id="ended")
+            some = await still_under_way(store, [ended, page.rows[0]], known.get, now=NOW)
+            assert [(id_, one.live.attempts[0].provider, one.progress) for id_, one in some.items()] == [
+                ("b", "p", known["b"])
+            ]
+            await store.close()
+            assert await still_under_way(store, [ended], known.get, now=NOW) == {}  # nobody is asked
         finally:
             await store.close()
 

@@ -9,18 +9,27 @@ import pytest
 
 from dragoman.accounts.terms import LimitTerms
 from dragoman.cli import main
-from dragoman.cli.accounts import limit_options, limits, moment, now, pairs
+from dragoman.cli.accounts import before, limit_options, limits, moment, now, pairs
 from dragoman.cli.terminal import Trouble
 
 
 def test_a_time_is_one_or_how_long_from_now() -> None:
     """A date is itself; a length is added to the clock; anything else is the command line's fault."""
     assert moment("2027-01-01") == 1_798_761_600.0
-    before = now()
-    assert before + 86_400 <= moment("1d") <= now() + 86_400
+    earliest = now()
+    assert earliest + 86_400 <= moment("1d") <= now() + 86_400
     with pytest.raises(Trouble, match="no time") as caught:
         moment("soon")
     assert caught.value.code == 2
+
+
+def test_history_is_of_how_long_ago() -> None:
+    """Where a time lies behind, a length is taken from the clock, and never beyond where time begins."""
+    earliest = now()
+    assert earliest - 86_400 <= before("1d") <= now() - 86_400
+    assert (before("2027-01-01"), before("999999999d")) == (1_798_761_600.0, 0.0)
+    with pytest.raises(Trouble, match="how long ago"):
+        before("soon")
 
 
 def test_labels_are_pairs() -> None:
@@ -56,9 +65,18 @@ def test_a_damaged_store_is_one_line(
 def test_another_pepper_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A key made under it is known to nobody else: so it is said, each time; the first one is the store's."""
     environ = {"DRAGOMAN_DATA": str(tmp_path / "data")}
+    (tmp_path / "data").mkdir()
     for pepper, told in (("a" * 40, False), ("a" * 40, False), ("b" * 40, True), ("a" * 40, False)):
         assert main(["keys", "list"], {**environ, "DRAGOMAN_PEPPER": pepper}) == 0
         assert ("pepper" in capsys.readouterr().err) is told
+
+
+def test_a_folder_that_was_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever looks for a ledger in the wrong folder finds an empty one, and is told where it is; once."""
+    environ = {"DRAGOMAN_DATA": str(tmp_path / "data")}
+    for new in (True, False):
+        assert main(["usage"], environ) == 0
+        assert (f"{tmp_path / 'data'} is new" in capsys.readouterr().err) is new
 
 
 def test_a_folder_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

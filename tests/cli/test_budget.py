@@ -19,6 +19,9 @@ from dragoman.store.sqlite import SqliteStore
 
 ENVIRON = {"DRAGOMAN_LOCAL_ENABLED": "false", "DRAGOMAN_DATA": "data"}
 
+TOLD = "50,80,100%"
+"""When somebody is told, unless said otherwise."""
+
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +79,9 @@ def test_the_table_says_how_each_window_stands(capsys: pytest.CaptureFixture[str
     asyncio.run(hold())
     assert main(["budget", "list"], ENVIRON) == 0
     head, whole, mine = (line.split() for line in capsys.readouterr().out.splitlines())
-    assert head == ["NAME", "ABOUT", "SUBJECT", "CAP", "SPENT", "HELD", "LEFT", "ENDS", "HARD"]
+    assert head == ["NAME", "ABOUT", "SUBJECT", "CAP", "SPENT", "HELD", "LEFT", "ENDS", "HARD", "ALERTS"]
     assert whole[:2] + whole[4:7] == ["all", "everything,", "$2.00", "$0.00", "$0.00"]
-    assert mine[-6:] == ["$1.00", "$0.00", "$0.25", "$0.75", "never", "yes"]
+    assert mine[-7:] == ["$1.00", "$0.00", "$0.25", "$0.75", "never", "yes", TOLD]
     assert "ann" in mine
 
 
@@ -99,7 +102,19 @@ def test_a_budget_for_each_is_listed_as_the_one_used_furthest(
     asyncio.run(spend())
     assert main(["budget", "list"], ENVIRON) == 0
     _, line = capsys.readouterr().out.splitlines()
-    assert line.split()[4:] == ["zoe", "and", "2", "more", "$1.00", "$0.25", "$0.00", "$0.75", "never", "yes"]
+    assert line.split()[4:] == [
+        "zoe",
+        "and",
+        "2",
+        "more",
+        "$1.00",
+        "$0.25",
+        "$0.00",
+        "$0.75",
+        "never",
+        "yes",
+        TOLD,
+    ]
     assert main(["budget", "show", "each"], ENVIRON) == 0
     _, *lines = (line.split() for line in capsys.readouterr().out.splitlines())
     assert [(line[4], line[6], line[8]) for line in lines] == [
@@ -128,7 +143,7 @@ def test_without_a_budget_it_says_how_to_make_one(capsys: pytest.CaptureFixture[
         (["set", "x", "--dollars", "1", "--scope", "key"], 2, "each has its own"),
         (["set", "x", "--dollars", "1", "--subject", "a"], 2, "no subject"),
         (["set", "x", "--dollars", "1", "--zone", "Mars"], 2, "no time zone"),
-        (["set", "x", "--dollars", "1", "--alert", "0"], 2, ">= 1"),
+        (["set", "x", "--dollars", "1", "--alert", "0"], 2, "from 1 to 1000"),
         (["set", "a b", "--dollars", "1"], 2, "letters, digits"),
         (["show", "x"], 1, "no budget of this name"),
         (["remove", "x"], 1, "no budget of this name"),
@@ -159,3 +174,21 @@ def test_the_configurations_budgets_are_changed_there(
     asyncio.run(configure())
     assert main(["budget", "remove", "red"], ENVIRON) == 1
     assert "stands in the configuration" in capsys.readouterr().err
+
+
+def test_a_budget_of_nobody_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be misspelt; of who is there, of everybody, of each and of a model nothing is said."""
+    assert main(["keys", "create", "alice"], ENVIRON) == 0
+    capsys.readouterr()
+    for scope, subject in (("key", "alice"), ("key", "*"), ("model", "gpt-4o"), ("all", "")):
+        assert (
+            main(["budget", "set", "b", "--dollars", "5", "--scope", scope, "--subject", subject], ENVIRON)
+            == 0
+        )
+        assert capsys.readouterr().err == ""
+    assert main(["budget", "set", "b", "--scope", "key", "--subject", "alcie", "--alert", "80"], ENVIRON) == 0
+    told = capsys.readouterr()
+    assert "there is no key 'alcie' now" in told.err
+    assert told.out.splitlines()[1].endswith("yes   80%")
+    assert main(["budget", "set", "b", "--alert", "0"], ENVIRON) == 2
+    assert "from 1 to 1000" in capsys.readouterr().err

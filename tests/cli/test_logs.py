@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dragoman.cli import build, main
-from dragoman.cli.logs import EVERY_S, HEAD, Following, follow, line
+from dragoman.cli.logs import EVERY_S, Following, follow, layout, line
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.requests import Filters
@@ -65,11 +65,12 @@ def test_the_newest_come_last(
 ) -> None:
     """As lines of 80 columns under a head, as many as asked for."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     rows = [row(str(number), NOW + number, key=f"key-{number}") for number in range(30)]
-    environ = kept(tmp_path, rows)
+    environ = {**kept(tmp_path, rows), "COLUMNS": "80"}
     assert main(["logs", "-n", "3"], environ) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head == HEAD
+    assert head.split() == ["TIME", "(UTC)", "KEY", "MODEL", "TOOK", "FIRST", "TOKENS", "COST"]
     assert [text.split()[3] for text in lines] == ["key-27", "key-28", "key-29"]
     assert all(len(text) <= 80 for text in (head, *lines))
     assert "\x1b" not in "".join(lines)
@@ -137,11 +138,49 @@ def test_a_filter_that_is_none_is_refused(tmp_path: Path, capsys: pytest.Capture
     ],
 )
 def test_every_line_fits(more: dict[str, Any], words: str) -> None:
-    """In 80 columns, whatever the row says, and nothing in it makes a terminal obey."""
-    text = line(row("a", **more))
-    assert words in text
-    assert len(text) <= 80
-    assert text.isprintable()
+    """In any terminal, whatever the row says, and nothing in it makes a terminal obey."""
+    assert words in line(row("a", **more), layout(80))
+    for width in (36, 40, 50, 60, 70, 80, 100, 200):
+        text = line(row("a", **more), layout(width))
+        assert len(text) <= width
+        assert text.isprintable()
+    whole = line(row("a", **more), layout(None))
+    assert whole.isprintable()
+    assert str(more.get("model", "m")) in whole
+
+
+def test_days_of_other_months_are_told_apart(tmp_path: Path) -> None:
+    """Where there is room for a day there is room for its month; a wide line has the year as well."""
+    one = row("a", 1_789_000_000.0)
+    assert line(one, layout(40)).startswith("00:26:40 ")
+    assert line(one, layout(80)).startswith("09-10 00:26:40 ")
+    assert line(one, layout(None)).startswith("2026-09-10 00:26:40 ")
+
+
+def test_a_time_may_be_how_long_ago(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--since 1h`` is an hour ago; what is no time is told by the option's own value."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dragoman.cli.accounts.now", lambda: NOW + 3600.0)
+    environ = kept(tmp_path, [row("old", NOW - 1.0), row("new", NOW + 1.0)])
+    assert main(["logs", "--json", "--since", "1h"], environ) == 0
+    assert [json.loads(text)["id"] for text in capsys.readouterr().out.splitlines()] == ["new"]
+    assert main(["logs", "--since", "soon"], environ) == 2
+    assert "'soon' is no time" in capsys.readouterr().err
+
+
+def test_a_filter_is_never_left_out_because_it_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is empty asks for those without one, as ``dragoman usage`` has it; the rest is refused."""
+    monkeypatch.chdir(tmp_path)
+    environ = kept(tmp_path, [row("a", team="red"), row("b", team="")])
+    for none in ("", "-"):
+        assert main(["logs", "--json", "--team", none], environ) == 0
+        assert [json.loads(text)["id"] for text in capsys.readouterr().out.splitlines()] == ["b"]
+    assert main(["logs", "--id", ""], environ) == 2
+    assert capsys.readouterr().err == "dragoman: --id is empty\n"
 
 
 @pytest.mark.parametrize("words", [["logs"], ["logs", "--json"], ["logs", "--key", "alice"]])
@@ -198,9 +237,9 @@ def test_what_ends_is_told_once(tmp_path: Path) -> None:
                 return [one.id for one in await following.news()]
 
             await store.settle(row("before", NOW + 90), [])
-            await open_("slow", NOW + 80)
+            slow = await open_("slow", NOW + 80)
             await following.begin()
-            following.told([row("shown")])
+            following.told([row("shown"), slow])
             assert await news() == []
             await open_("quick", NOW + 101)
             await store.settle(row("other", NOW + 101, key="bob"), [])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tests.accounts.reconcile.test_openai import FIRST, SAMPLES
 
+from dragoman.accounts.reconcile import Reconciled, Row
 from dragoman.cli import main
+from dragoman.cli.reconcile import tell
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.sqlite import SqliteStore
 
@@ -136,6 +140,13 @@ def test_a_long_name_is_cut_in_the_table_only(tmp_path: Path, capsys: pytest.Cap
     assert name in capsys.readouterr().out
 
 
+def test_a_terminal_obeys_no_models_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a client called a model is written, and not done, also where names are taken for the same."""
+    row = Row(FIRST, BIG, f"\x1b[2Jbig is taken for {BIG}", {}, "equal")
+    tell(Reconciled("openai", (), FIRST, FIRST + 1.0, Decimal(1), (row,), (row,), ("\x07",)), [])
+    assert capsys.readouterr().err.splitlines()[1:] == [f"?[2Jbig is taken for {BIG}", "?"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -154,3 +165,21 @@ def test_faults_are_one_line(
     (tmp_path / "broken.csv").write_text(broken)
     assert main(["reconcile", "--provider", "openai", *words], OFF) == code
     assert said in capsys.readouterr().err
+
+
+def test_what_gzip_made_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or stdin, and JSON as well as CSV; one that was cut off is no export."""
+    book(tmp_path)
+    packed = gzip.compress(Path(USAGE).read_bytes())
+    Path("usage.csv.gz").write_bytes(packed)
+    Path("usage.json.gz").write_bytes(gzip.compress((SAMPLES / "openai-usage.json").read_bytes()))
+    for name in ("usage.csv.gz", "usage.json.gz", "-"):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(packed)))
+        main(["reconcile", name, "--provider", "openai", "--all"], OFF)
+        assert BIG in capsys.readouterr().out
+    for broken in (packed[:-12], packed[:40] + b"\xff" * 40, packed[:12]):
+        Path("broken.gz").write_bytes(broken)
+        assert main(["reconcile", "broken.gz", "--provider", "openai"], OFF) == 2
+        assert capsys.readouterr().err.startswith("dragoman: ")

@@ -56,6 +56,11 @@ def test_a_part_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         == 0
     )
     assert capsys.readouterr().err.endswith("2 requests, $0.018\n")
+    said = []
+    for none in ("-", ""):
+        assert main(["report", "--team", none, "--text", "-"], OFF) == 0
+        said.append(capsys.readouterr().err)
+    assert said == ["Dragoman, 27 Sep to 03 Oct 2024, team none: 9 requests, $0.007\n"] * 2
 
 
 def test_faults_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

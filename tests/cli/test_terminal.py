@@ -50,6 +50,13 @@ def test_a_table_lines_up() -> None:
     assert table(["a", "bb"], [["longer", "x"], ["s", ""]]) == "a       bb\nlonger  x\ns"
 
 
+def test_a_table_lines_up_by_columns() -> None:
+    """A letter may take two columns of a terminal, or none: what follows it stands where it should."""
+    assert (
+        table(["name", "x"], [["日本語", "1"], ["e\u0301", "2"]]) == "name    x\n日本語  1\ne\u0301       2"
+    )
+
+
 def test_a_cell_is_no_command_to_the_terminal() -> None:
     """What ends a line or moves the cursor is a question mark."""
     assert table(["a"], [["\x1b[31mred\nnew"]]) == "a\n?[31mred?new"

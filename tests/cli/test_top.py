@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 import pytest
 
 from dragoman.accounts.pace import Pace
-from dragoman.accounts.requests import Running
+from dragoman.accounts.requests import Going, Running
 from dragoman.cli import main, top
 from dragoman.cli.top import HIDE, SHOW, Scene, frame, scene
 from dragoman.core.failure import Failure, Kind
@@ -77,26 +77,57 @@ def test_a_frame_tells_what_there_is(tmp_path: Path) -> None:
     assert keys == [["key-0", "$0.003702", "4", "450"], ["key-1", "$0.003702", "3", "450"]]
 
 
+def test_it_says_how_many_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many these are: more than are told one by one are all counted, in any frame."""
+    monkeypatch.setattr(top, "MOST_LIVE", 2)
+
+    async def play() -> Scene:
+        store = SqliteStore.open(tmp_path / "dragoman.db")
+        try:
+            for number in range(5):
+                open_ = row(
+                    str(number), NOW - 9 + number, key=f"key-{number}", state="reserved", settled_at=None
+                )
+                attempt = AttemptRow(exchange_id=open_.id, number=1, provider="p", model="m", opened_at=NOW)
+                await store.open_exchange(open_, attempt)
+            return await scene(store, NOW)
+        finally:
+            await store.close()
+
+    found = asyncio.run(play())
+    for height in (None, 24):
+        lines = frame(found, height=height)
+        assert "5 under way" in lines[0]
+        assert [line.split()[1] for line in lines if "key-" in line] == ["key-0", "key-1"]
+        assert "and 3 more" in lines
+
+
 def columns(text: str) -> int:
     """Return how many columns of a terminal a text takes."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200, 300])
-@pytest.mark.parametrize("height", [12, 24])
+@pytest.mark.parametrize("height", [5, 12, 24, 50])
 def test_a_frame_fits(width: int, height: int) -> None:
     """However many streams there are, and whatever they are called."""
     cells = [
         Cell(None, name, Sums(requests=10**9, input=10**14, cost_micros=10**15))
         for name in ("k" * 200, "\x1b[2J", "")
     ]
-    live = [running(number, key="=nasty\x1b[31m" * 9, model="日本語" * 40) for number in range(50)]
+    nasty = {"key": "=nasty\x1b[31m" * 9, "model": "日本語" * 40}
+    live = Going([running(number, **nasty) for number in range(50)], 50)
     found = Scene(NOW, Pace(requests=10**6, tokens=10**12, cost_micros=10**14), live, cells, cells)
     lines = frame(found, width=width, height=height)
     assert all(text.isprintable() for text in lines)
     assert max(map(columns, lines)) <= min(width, 140)
-    assert len(lines) <= max(height, 24 if width < 60 else 18)
-    assert any(" more" in text for text in lines)
+    assert len(lines) <= height
+    assert lines[0].startswith("dragoman")
+    assert any(" more" in text for text in lines) == (height > 12 or (height > 5 and width > 20))
+    assert any(text.startswith("KEY,") for text in lines) == (height > 12)
+    whole = frame(found, width=width, height=None)
+    assert not any(" more" in text for text in whole)
+    assert len(whole) > 50 + len(cells)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +143,9 @@ def test_a_frame_fits(width: int, height: int) -> None:
 def test_what_matters_least_is_left_out_first(width: int, told: set[str], left_out: set[str]) -> None:
     """What there is no room for is not there at all; what is there is whole, amounts and rates."""
     cells = [Cell(None, "alice", Sums(requests=12_345, input=10**6, cost_micros=123_456_789))]
-    found = Scene(NOW, Pace(requests=60, p95_ms=900.0, cost_micros=7404), [running(1)], cells, cells)
+    found = Scene(
+        NOW, Pace(requests=60, p95_ms=900.0, cost_micros=7404), Going([running(1)], 1), cells, cells
+    )
     lines = frame(found, width=width)
     there = {word for text in lines for word in text.replace(",", " ").split()}
     assert told <= there
@@ -125,10 +158,17 @@ def test_what_matters_least_is_left_out_first(width: int, told: set[str], left_o
 def test_an_empty_ledger_has_a_frame(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--once`` prints it and ends; so it does where no terminal is. No figure is made up."""
+    """``--once`` prints it and ends; so it does where no cursor can be moved. No figure is made up."""
+
+    async def never(_: float) -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dragoman.cli.top.asyncio.sleep", never)
+    monkeypatch.setenv("TERM", "dumb")
     environ = {"DRAGOMAN_DATA": str(tmp_path / "data")}
-    for words in (["top", "--once"], ["top"]):
+    for words, terminal in ((["top", "--once"], True), (["top"], False), (["top"], True)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda there=terminal: there)
         assert main(words, environ) == 0
         out = capsys.readouterr().out
         assert "nothing is under way" in out
@@ -138,7 +178,7 @@ def test_an_empty_ledger_has_a_frame(
 
 def test_an_unknown_cost_is_not_nothing() -> None:
     """Where nobody knows what it cost, a minute costs what nobody knows."""
-    found = Scene(NOW, Pace(requests=1, unknown=1), [], [], [])
+    found = Scene(NOW, Pace(requests=1, unknown=1), Going([], 0), [], [])
     assert "unknown/min" in frame(found)[1]
 
 
@@ -153,7 +193,7 @@ def test_the_terminal_is_left_as_it_was(
 ) -> None:
     """However it ends the cursor is back; an outage is a line of the screen, and the next frame comes."""
     answers: list[Any] = [
-        Scene(NOW, Pace(), [], [], []),
+        Scene(NOW, Pace(), Going([], 0), [], []),
         Failure(Kind.UNAVAILABLE, "the database cannot be reached"),
         KeyboardInterrupt(),
     ]
@@ -172,6 +212,7 @@ def test_the_terminal_is_left_as_it_was(
     monkeypatch.setattr(top, "scene", scripted)
     monkeypatch.setattr("dragoman.cli.top.asyncio.sleep", at_once)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     assert main(["top"], {"DRAGOMAN_DATA": str(tmp_path / "data")}) == 130
     out = capsys.readouterr().out
     assert out.startswith(HIDE)

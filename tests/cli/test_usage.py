@@ -16,7 +16,8 @@ from tests.accounts.rows import DAY, book, by_chance, exchange, grouped, meant, 
 
 from dragoman.accounts.figures import figures
 from dragoman.cli import main, usage
-from dragoman.cli.usage import HEAD, amount, count, cut, laid_out, length
+from dragoman.cli.terminal import breadth
+from dragoman.cli.usage import HEAD, Line, amount, count, cut, laid_out, length
 from dragoman.store import ExchangeRow, Meters
 from dragoman.store.reports import Part, Sums
 from dragoman.store.sqlite import SqliteStore
@@ -68,7 +69,7 @@ def test_the_table_says_what_the_rows_do(capsys: pytest.CaptureFixture[str]) -> 
     assert second[:7] == ["gpt-5-mini", "3", "30", "$0.00006", "0", "251ms", "251ms"]
     assert total[:5] == ["total", "6", "50", "$0.0001+", "1"]
     assert max(map(len, lines)) <= 80
-    assert "from 2026-11-14 15:00 to 2026-11-21 15:30 UTC, drawn by day" in said
+    assert "from 2026-11-14 15:00 to 2026-11-21 15:30 UTC, requests drawn by day" in said
     assert "+ the cost of 1 request is unknown" in said
 
 
@@ -135,6 +136,7 @@ def test_nothing_is_said_to_be_nothing(capsys: pytest.CaptureFixture[str]) -> No
         (["--top", "0"], "from 1 to 100"),
         (["--by", "hour", "--from", "2026-01-01"], "ask for days"),
         (["--by", "colour"], "invalid choice"),
+        (["--by", "day", "--interval", "hour"], "leave --interval out"),
         (["--csv", "--json"], "not allowed with"),
     ],
 )
@@ -155,7 +157,8 @@ def test_sparklines_suit_the_time(capsys: pytest.CaptureFixture[str], period: st
     """Up to two days by hour, to three months by day; all time by month, unless said."""
     booked([exchange("a", AT - 60), exchange("b", AT - 60 * DAY)])
     assert f"drawn by {grain}" in told(capsys, "--period", period)[1]
-    assert "drawn by week" in told(capsys, "--period", period, "--interval", "week")[1]
+    weeks = told(capsys, "--period", period, "--interval", "week")[1]
+    assert ("drawn by week" in weeks) == (period != "day")  # of one week nothing is drawn
 
 
 def test_colour_is_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +183,40 @@ def test_names_are_cut_where_they_do_not_fit(capsys: pytest.CaptureFixture[str])
     assert "\033" not in lines[1]
 
 
+@pytest.mark.parametrize("width", [24, 32, 40, 60, 80, 120])
+@pytest.mark.parametrize("by", ["model", "hour"])
+def test_it_fits_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, by: str
+) -> None:
+    """Figures are left out before any is cut, and no time is: two days would look like one."""
+    meters = Meters(input=10**9, cost_micros=123_456)
+    booked(
+        [
+            exchange(f"a{place}", AT - place * DAY, answered_model="日本語" * 9, meters=meters)
+            for place in range(3)
+        ]
+    )
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines, _ = told(capsys, "--period", "week", "--by", by)
+    assert max(map(breadth, lines)) <= max(width, 29 if by == "hour" else 0)
+    assert "COST" in lines[0]
+    shown, drawn = "P95" in lines[0], any("█" in line for line in lines)
+    assert (shown, drawn) == (width >= 80, width >= 80) or (by == "model" and width == 60)
+    if by == "hour":
+        assert lines[1].startswith("2026-11-14 15:00  ")
+
+
+def test_who_has_none_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """By ``-`` as in the log of requests, and by an empty word; what there is none of is named."""
+    booked([exchange("a", AT - 60, team=""), exchange("b", AT - 60, team="red")])
+    for word in ("-", ""):
+        lines, _ = told(capsys, "--by", "team", "--team", word)
+        assert [line.split()[:2] for line in lines[1:]] == [["(none)", "1"], ["total", "1"]]
+    assert (
+        "nothing was asked of key 'carol' of no team from" in told(capsys, "--key", "carol", "--team", "-")[1]
+    )
+
+
 @pytest.mark.parametrize("by", ["model", "day"])
 def test_a_terminal_without_blocks_gets_none(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     """Where the encoding has no block characters there is nothing drawn, rather than their numbers."""
@@ -194,13 +231,18 @@ def test_a_terminal_without_blocks_gets_none(monkeypatch: pytest.MonkeyPatch, by
 
 def test_columns_are_as_wide_as_they_need() -> None:
     """Numbers stand right, names left; a name gets what room there is."""
-    lines = [("A", ("N", "COST"), ""), ("long-name", ("1,000", "$1"), "▁█"), ("b", ("2", "unknown"), "██")]
+    lines: list[Line] = [
+        ("A", ("N", "COST"), lambda _: ""),
+        ("long-name", ("1,000", "$1"), lambda _: "▁█"),
+        ("b", ("2", "unknown"), lambda _: "██"),
+    ]
     assert laid_out(lines, 80) == [
         "A              N     COST",
         "long-name  1,000       $1  ▁█",
         "b              2  unknown  ██",
     ]
     assert (cut("long-name", 9), cut("long-name", 5), cut("ab", 1)) == ("long-name", "lo~me", "~")
+    assert (cut("日本語の名前", 12), cut("日本語の名前", 7)) == ("日本語の名前", "日~前")
 
 
 @pytest.mark.parametrize(

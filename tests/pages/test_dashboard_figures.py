@@ -450,7 +450,7 @@ def test_each_has_spent_what_its_own_rows_cost(page: Page, office: Office, ledge
     opened(page, office, "/admin/users")
     budgets_of = {line[0].split(" ")[0]: line for line in table(page, "Users")}
     for name in month:
-        assert f"{words.money(spent[name])} of {words.money(row.cap_micros)}" in budgets_of[name], name
+        assert f"{words.money(spent[name])} of {words.money(row.cap_micros)} a day" in budgets_of[name], name
 
 
 def about(ledger: Ledger, row: ExchangeRow, budget: Any) -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from starlette.responses import Response
+from starlette.routing import Route
+
 from dragoman.core.failure import Failure, Kind, invalid
-from dragoman.server.answers import in_json, refused
+from dragoman.server.answers import in_json, refused, slashless
 
 
 def test_an_answer_is_json_with_its_status() -> None:
@@ -21,3 +25,22 @@ def test_a_refusal_has_both_forms_of_its_message_and_when_to_come_back() -> None
     assert (got.status_code, got.headers["retry-after"], got.headers["connection"]) == (429, "3", "close")
     body = json.loads(bytes(refused(invalid("no", "$.a")).body))
     assert (body["detail"], body["error"]["at"]) == ("no", "$.a")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "there"),
+    [
+        ("/here/", b"", "/here"),
+        ("/here//", b"a=%2F&b", "/here?a=%2F&b"),
+        ("/here/\u00fc b/", b"", "/here/%C3%BC%20b"),
+        ("/here", b"", ""),
+        ("/nowhere/", b"", ""),
+        ("//here/", b"", ""),
+        ("/", b"", ""),
+    ],
+)
+def test_a_slash_too_many_leads_to_where_something_is(path: str, query: bytes, there: str) -> None:
+    """To a path of this server and to no other: two slashes would be another host."""
+    routes = [Route("/here", Response), Route("/here/{more}", Response), Route("//{host:path}", Response)]
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "query_string": query}
+    assert slashless(scope, routes) == there

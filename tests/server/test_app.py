@@ -135,3 +135,35 @@ def test_azures_clients_find_every_endpoint_of_openai(tmp_path: Path) -> None:
             assert missing.status == 404
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("path", "there"),
+    [
+        ("/health/", "/health"),
+        ("/v1/usage/stats/?period=week&model=%C3%A9", "/v1/usage/stats?period=week&model=%C3%A9"),
+        ("/admin/usage//", "/admin/usage"),
+        ("/docs/", "/docs"),
+    ],
+)
+def test_a_slash_too_many_leads_to_the_same_server(tmp_path: Path, path: str, there: str) -> None:
+    """By a path alone: neither to a host that somebody named, nor from TLS that ended before us to none."""
+
+    async def play() -> None:
+        async with house(tmp_path) as gate:
+            for accept in ("application/json", "text/html"):
+                got = await ask(gate.port, get(path, {"host": "elsewhere.example", "accept": accept}))
+                assert (got.status, got.headers["location"]) == (307, there)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("path", ["/nope/", "//elsewhere.example/", "//", "/admin/nope/"])
+def test_a_slash_behind_nothing_leads_nowhere(tmp_path: Path, path: str) -> None:
+    """It is refused as an unknown path is."""
+
+    async def play() -> None:
+        async with house(tmp_path) as gate:
+            assert (await ask(gate.port, get(path))).status == 404
+
+    asyncio.run(play())

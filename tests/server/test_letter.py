@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from tests.accounts.test_letter import TODAY, book, row, written
 
+from dragoman.accounts.budgeting import put
+from dragoman.accounts.budgets import BudgetSpec, Standing
+from dragoman.accounts.groups import Group, Point
 from dragoman.accounts.letter import Letter
+from dragoman.server.charts import colour
 from dragoman.server.letter import in_csv, in_html, in_mail, in_text, title_of
 from dragoman.store import Meters, RatingRow
+from dragoman.store.budgets import AlertRow, BudgetRow, Window
+from dragoman.store.reports import Sums
 from dragoman.store.sqlite import SqliteStore
 
 EVIL = "<script>alert('x')</script>\"&\x1b[31m\n=cmd()"
@@ -92,7 +99,7 @@ def test_bars_are_cells_as_wide_as_their_share(tmp_path: Path) -> None:
         ("big: $0.009", "90.00%"),
         ("m: $0.001", "10.00%"),
     ]
-    assert all(f"background-color:{at['bgcolor']}" in (at["style"] or "") for at in cells)
+    assert {at["bgcolor"] for at in cells} == {colour(0), colour(1)}
 
 
 @pytest.mark.parametrize("evil", [False, True])
@@ -159,6 +166,64 @@ def test_text_fits_a_screen(tmp_path: Path) -> None:
     assert "Spend                                   $0.07       0%" in text
     assert "██" in text
     assert max(map(len, text.splitlines())) <= 72
+
+
+def test_a_name_that_is_cut_shows_that_it_is(tmp_path: Path) -> None:
+    """In text a model is never told by a part of its name that is another model's."""
+
+    async def run() -> str:
+        db = SqliteStore.open(tmp_path / "dragoman.db")
+        try:
+            name = "a-provider-with-a-name/of-a-model-5-5"
+            await db.settle(row("a", TODAY - 50.0, model=name, answered_model=name), [])
+            spec = BudgetSpec(dollars="5", scope="model", subject=name, period="total")
+            await put(db.budgets, "frontier", spec, actor="me", now=TODAY)
+            return in_text(await written(db))
+        finally:
+            await db.close()
+
+    text = asyncio.run(run())
+    assert "a-provider-wi~of-a-model-5-5 " in text
+    assert "frontier, a-provide~-name/of-a-model-5-5 $0.001 of $5.00" in text
+    assert max(map(len, text.splitlines())) <= 72
+
+
+def crowded(letter: Letter) -> Letter:
+    """Return a letter with as much in it as there may be: six weeks of eight models, budgets, alerts."""
+
+    def longer(group: Group, place: int) -> Group:
+        sums = Sums(requests=12_345, cost_micros=123_456_789 + place, input=10**9)
+        points = tuple(Point(TODAY - (45 - day) * 86_400, sums) for day in range(45))
+        return replace(group, name=f"{place}{'&' * 30}{'long-name' * 4}", sums=sums, points=points)
+
+    models = letter.models
+    groups = [longer(models.total, place) for place in range(10)]
+    told = replace(
+        models, groups=groups[:7], other=replace(groups[7], name=None), total=groups[8], previous=None
+    )
+    budget = BudgetRow(name="b" * 64, scope="key", subject="*", cap_micros=10**9, created_at=0.0)
+    window = Window("b" * 64, "k" * 64, 0, 10**8, 0)
+    return replace(
+        letter,
+        models=told,
+        teams=replace(told, groups=groups),
+        keys=replace(told, groups=groups),
+        budgets=(Standing(budget, window, None),) * 100,
+        alerts=(AlertRow("b" * 64, "k" * 64, 0, 80, 10**8, 10**9, TODAY - 5.0),) * 400,
+    )
+
+
+def test_no_mail_program_cuts_it(tmp_path: Path) -> None:
+    """Gmail hides what is beyond 102 KB: what there may be any number of is told as far as fits."""
+    letter = crowded(made(tmp_path))
+    html = in_html(letter)
+    assert len(html.encode()) < 100_000
+    words = Page(html).words
+    assert "And 80 more." in words
+    assert "And 380 more." in words
+    text = in_text(letter)
+    assert ("And 80 more." in text, "And 380 more." in text) == (True, True)
+    assert in_csv(letter).count("budget,") == 100
 
 
 def test_a_letter_of_nothing_says_so(tmp_path: Path) -> None:

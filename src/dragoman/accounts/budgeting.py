@@ -6,7 +6,6 @@ is in the audit log, in the same commit.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,13 +13,11 @@ import msgspec
 
 from dragoman.accounts.budgeted import Known, stand
 from dragoman.accounts.budgets import BudgetSpec, Standing
+from dragoman.accounts.terms import NAME, NAMED
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.store import Store
 from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import AlertRow, BudgetRow, Budgets
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a budget may be called."""
 
 CONFIGURATION = "configuration"
 """Who the audit log says it was, where a start found the configuration changed."""
@@ -62,7 +59,7 @@ async def put(kept: Budgets, name: str, spec: BudgetSpec, *, actor: str, now: fl
         Failure: INVALID, it cannot be called so; CONFLICT, it stands in the configuration.
     """
     if NAME.fullmatch(name) is None:
-        raise invalid("a budget's name has letters, digits, dots and dashes, 64 at most", "$.name")
+        raise invalid(f"this cannot be a budget's name; {NAMED}", "$.name")
     old = await _find(kept, name)
     _refuse_configured(old)
     row = spec.row(name, old.created_at if old else now)

@@ -19,9 +19,11 @@ from dragoman.accounts.groups import (
     Group,
     Places,
     Point,
+    as_one,
     group,
     grouped,
     ordered,
+    pointed,
     ranked,
     series,
     summed,
@@ -41,7 +43,7 @@ from dragoman.accounts.reports import (
 from dragoman.accounts.stretches import LENGTHS, stretches
 from dragoman.core.failure import invalid
 from dragoman.store.cover import HOUR
-from dragoman.store.reports import Cell, Dimension, Interval, Part, Reports, Sums
+from dragoman.store.reports import Cell, Dimension, Interval, Part, Reports, Spread, Sums
 
 __all__ = [
     "Explored",
@@ -56,7 +58,7 @@ __all__ = [
 ]
 
 FAILED = ("failed", "interrupted")
-"""How those end that sums call failed."""
+"""The states, of exchanges and of calls, that count as failed: where the client left, nothing failed."""
 
 LOSSES, MOST_LOSSES = 100, 1000
 """Different losses that are told, and how many may be asked for."""
@@ -174,21 +176,22 @@ def put_together(asked: Asked, found: Gathered, *, since: float | None, told: bo
     """
     until = asked.span.until
     places = Places(_starts(asked.interval, since, until, (*found.cells, *found.totals)), told)
-    groups = grouped(found.cells, found.wholes, places)
+    groups = grouped(found.cells, found.wholes)
     if asked.by is None and not groups:
-        groups = [group(None, (), (), places)]
-    groups = _compared(groups, found.before, found.others, places)
+        groups = [Group(None, Sums(), Spread())]
+    groups = _compared(groups, found.before, found.others)
     top = len(groups) if asked.top is None else asked.top
     sorted_ = ordered(groups, asked.order)
-    named, rest = sorted_[:top], [*sorted_[top:], *_others(found, places)]
+    named, others = pointed(sorted_[:top], found.cells, places), sorted_[top:]
+    rest = [*([as_one(others, found.cells, places)] if others else []), *_others(found, places)]
     return Explored(
         asked,
         since,
         until,
-        _total(found, places) if found.others else together(sorted_, places),
-        named if asked.by is not None else (),
+        _total(found, places) if found.others else together([*named, *rest], places),
+        tuple(named) if asked.by is not None else (),
         together(rest, places) if rest else None,
-        len(sorted_[top:]) + len(found.others),
+        len(others) + len(found.others),
         failed_by(found.failures),
         _previous(asked, found),
     )
@@ -223,7 +226,10 @@ async def _gathered(reports: Reports, asked: Asked, *, told: bool) -> Gathered:
 
 
 async def _failures(reports: Reports, part: Part) -> list[Cell]:
-    """Return what failed, by kind of failure; where that is one of several conditions, of those alone."""
+    """Return sums by kind of failure, of which those that failed are told.
+
+    With other conditions there are many more combinations, so only those of exchanges that failed are read.
+    """
     if not part.wanted or part.state is not None:
         return await reports.cells(part, by="failure")
     found: list[Cell] = []
@@ -348,12 +354,12 @@ def _starts(interval: Interval | None, since: float | None, until: float, cells:
 
 
 def _compared(
-    groups: list[Group], before: Iterable[Cell] | None, others: Container[str | None], places: Places
+    groups: list[Group], before: Iterable[Cell] | None, others: Container[str | None]
 ) -> list[Group]:
     """Return groups with what was before; also those that were before alone."""
     if before is None:
         return groups
     then = {cell.name: cell.sums for cell in before if cell.name not in others}
     gone = then.keys() - {one.name for one in groups}
-    whole_ = [*groups, *(group(name, (), (), places) for name in gone)]
+    whole_ = [*groups, *(Group(name, Sums(), Spread()) for name in gone)]
     return [msgspec.structs.replace(one, before=then.get(one.name, Sums())) for one in whole_]

@@ -1,7 +1,7 @@
 """Figures: what is told of sums, under the same names on every page, in JSON and in CSV.
 
 Money is US dollars; what nobody knows is null in JSON and empty in CSV, never 0. Durations are milliseconds;
-shares of them are within 2.2 % (:mod:`dragoman.store.spread`). Times are ISO 8601, UTC.
+percentiles of them are within 2.2 % (:mod:`dragoman.store.spread`). Times are ISO 8601, UTC.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ COMPARED = ("requests", "errors", "tokens", "cost_usd", "avg_latency_ms", "avg_f
 
 Cell = str | int | float | bool | None
 
-_FORMULA = re.compile(r"[\s\x00-\x1f]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet may run: also behind blanks, which some cut off, and in full width."""
+_FORMULA = re.compile(r"[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet may run: also in full width, and behind what is not seen, which some
+cut off."""
 
 
 def figures(sums: Sums, spread: Spread | None = None, **more: Json) -> dict[str, Json]:

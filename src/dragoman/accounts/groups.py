@@ -1,13 +1,18 @@
 """Groups: cells of a report put together, by group and stretch by stretch.
 
-    cells  --grouped-->  groups  --together-->  one group, which is exactly these
+    cells  --grouped-->  groups  --pointed-->  those that are told  --together-->  one group, which is these
+                                 --as_one--->  the rest
 
-A group has a point for each stretch of its report, also where nothing was asked. Pure.
+A group that is told has a point for each stretch of its report, also where nothing was asked. The others may
+be thousands, so these never have points of their own. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import nsmallest
+from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +20,16 @@ import msgspec
 from dragoman.accounts.reports import Order
 from dragoman.store.reports import Cell, Spread, Sums
 from dragoman.store.spread import added
+
+_FIGURES: Mapping[Order, Callable[[Sums], int]] = MappingProxyType(
+    {
+        "requests": attrgetter("requests"),
+        "cost": attrgetter("cost_micros"),
+        "tokens": attrgetter("tokens"),
+        "errors": attrgetter("failed"),
+    }
+)
+"""The figure that each order is by."""
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -70,26 +85,49 @@ def spread_over(many: Iterable[Spread | None]) -> Spread:
     return Spread(added(*(one.latency for one in told)), added(*(one.first_event for one in told)))
 
 
-def grouped(cells: Iterable[Cell], wholes: Iterable[Cell], places: Places) -> list[Group]:
-    """Return the group of each name in `cells`; how its durations are spread `wholes` say."""
-    own: dict[str | None, list[Cell]] = {}
-    spreads: dict[str | None, list[Cell]] = {}
-    for found, some in ((own, cells), (spreads, wholes)):
-        for cell in some:
-            found.setdefault(cell.name, []).append(cell)
-    return [group(name, some, spreads.get(name, ()), places) for name, some in own.items()]
-
-
-def group(name: str | None, cells: Iterable[Cell], wholes: Iterable[Cell], places: Places) -> Group:
-    """Return cells of one group, of different stretches, as this group."""
-    there = {cell.at: cell for cell in cells}
-    empty = Point(0, Sums(), Spread() if places.spread else None)
-    points = [
-        Point(at, there[at].sums, there[at].spread) if at in there else msgspec.structs.replace(empty, at=at)
-        for at in places.starts
+def grouped(cells: Iterable[Cell], wholes: Iterable[Cell]) -> list[Group]:
+    """Return the group of each name in `cells`, without points; how its durations are spread `wholes` say."""
+    spreads = _by_name(wholes)
+    return [
+        Group(
+            name,
+            summed(cell.sums for cell in own),
+            spread_over(cell.spread for cell in spreads.get(name, ())),
+        )
+        for name, own in _by_name(cells).items()
     ]
-    sums = summed(cell.sums for cell in there.values())
-    return Group(name, sums, spread_over(cell.spread for cell in wholes), tuple(points))
+
+
+def pointed(groups: Iterable[Group], cells: Iterable[Cell], places: Places) -> list[Group]:
+    """Return groups with their points, which are read off the cells of all groups."""
+    own = _by_name(cells)
+    return [msgspec.structs.replace(one, points=_points(own.get(one.name, ()), places)) for one in groups]
+
+
+def as_one(groups: Sequence[Group], cells: Iterable[Cell], places: Places) -> Group:
+    """Return groups that have no points as one that has them, read off the cells of all groups."""
+    names = {one.name for one in groups}
+    stretches: dict[int | None, list[Cell]] = {}
+    for cell in cells:
+        if cell.name in names:
+            stretches.setdefault(cell.at, []).append(cell)
+    whole = [
+        Cell(
+            at,
+            None,
+            summed(cell.sums for cell in some),
+            spread_over(cell.spread for cell in some) if places.spread else None,
+        )
+        for at, some in stretches.items()
+    ]
+    one = together(groups, Places((), places.spread))
+    return msgspec.structs.replace(one, points=_points(whole, places))
+
+
+def group(name: str | None, cells: Collection[Cell], wholes: Iterable[Cell], places: Places) -> Group:
+    """Return cells of one group, of different stretches, as this group."""
+    spread = spread_over(cell.spread for cell in wholes)
+    return Group(name, summed(cell.sums for cell in cells), spread, _points(cells, places))
 
 
 def series(cells: Sequence[Cell], starts: Sequence[int]) -> Group:
@@ -125,26 +163,36 @@ def without(cells: Iterable[Cell], named: Iterable[Cell]) -> list[Cell]:
 
 def ordered(groups: Iterable[Group], order: Order) -> tuple[Group, ...]:
     """Return groups, the most first."""
-
-    def place(one: Group) -> tuple[int, int, str]:
-        sums = one.sums
-        match order:
-            case "requests":
-                most = sums.requests
-            case "cost":
-                most = sums.cost_micros
-            case "tokens":
-                most = sums.tokens
-            case "errors":
-                most = sums.failed
-        return -most, -sums.requests, one.name or ""
-
-    return tuple(sorted(groups, key=place))
+    return tuple(sorted(groups, key=_place(order)))
 
 
 def ranked(cells: Iterable[Cell], order: Order, most: int) -> tuple[Group, ...]:
     """Return the groups of sums that were asked for in no stretches, the most first, `most` at most."""
-    return ordered([Group(cell.name, cell.sums, cell.spread) for cell in cells], order)[:most]
+    first = nsmallest(most, cells, key=_place(order))
+    return tuple(Group(cell.name, cell.sums, cell.spread) for cell in first)
+
+
+def _place(order: Order) -> Callable[[Group | Cell], tuple[int, int, str]]:
+    """Return what sorts by an order, the most first; of as much, by requests and then by name."""
+    figure = _FIGURES[order]
+    return lambda one: (-figure(one.sums), -one.sums.requests, one.name or "")
+
+
+def _by_name(cells: Iterable[Cell]) -> dict[str | None, list[Cell]]:
+    found: dict[str | None, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.name, []).append(cell)
+    return found
+
+
+def _points(cells: Iterable[Cell], places: Places) -> tuple[Point, ...]:
+    """Return the points of cells of different stretches, without gaps."""
+    there = {cell.at: cell for cell in cells}
+    empty = Point(0, Sums(), Spread() if places.spread else None)
+    return tuple(
+        Point(at, there[at].sums, there[at].spread) if at in there else msgspec.structs.replace(empty, at=at)
+        for at in places.starts
+    )
 
 
 def _point(at: int, points: Sequence[Point], places: Places) -> Point:

@@ -10,24 +10,19 @@ revoked, ends, or loses its role.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from dragoman.accounts.keys import PREFIX, RESERVED, KeySpec, Random, digest, mint
-from dragoman.accounts.terms import Terms
+from dragoman.accounts.terms import NAME, NAMED, Terms
 from dragoman.core.extras import Json
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.store import Store
 from dragoman.store.audit import AuditRow
 from dragoman.store.keys import GroupKind, GroupRow, KeyRow, Role, SecretRow
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a key, a team or a user may be called: reports and headers print it."""
-
-NAMED = "use letters, digits, dots and dashes, 64 at most"
 
 OVERLAP_S = 86_400.0
 """How long the old secret of a rotated key still holds, unless it is said otherwise."""
@@ -40,6 +35,8 @@ TRIES = 20
 
 MOST_WORDS = 1000
 """Letters of a description, entries of a list."""
+
+_TERMS = msgspec.json.Decoder(Terms)
 
 Status = Literal["active", "expired", "revoked", "unreadable"]
 
@@ -111,18 +108,25 @@ class Issuing:
     async def keys(self) -> list[Held]:
         """Return every key, revoked or not, by name: the configuration's as well."""
         rows, secrets = await self._store.keys.keys(), await self._store.keys.secrets()
-        of: dict[str, list[SecretRow]] = {}
-        for secret in sorted(secrets, key=lambda one: one.created_at):
-            of.setdefault(secret.key, []).append(_faceless(secret))
-        held = [_held(row, tuple(of.get(row.name, ()))) for row in rows]
-        held += [Held(key.row, key.terms, origin="config") for key in self._members.values()]
+        return await to_thread(self._all, rows, secrets)
+
+    async def known(self) -> list[Held]:
+        """Return every key as :meth:`keys` does, without its secrets: for who looks at many."""
+        return await to_thread(self._all, await self._store.keys.keys(), ())
+
+    def _all(self, rows: Sequence[KeyRow], secrets: Sequence[SecretRow]) -> list[Held]:
+        """Return keys of the store and of the configuration; in a thread, since they may be many."""
+        held = _with_secrets(rows, secrets)
+        held += [_configured(key) for key in self._members.values()]
         return sorted(held, key=lambda one: one.row.name)
 
     async def show(self, name: str) -> Held:
         """Return one key; raise NOT_FOUND where there is none."""
-        for held in await self.keys():
-            if held.row.name == name:
-                return held
+        kept = self._store.keys
+        if found := _with_secrets(await kept.keys(name), await kept.secrets(name)):
+            return found[0]
+        if name in self._members:
+            return _configured(self._members[name])
         raise _none("key")
 
     async def create(self, actor: str, draft: Draft) -> tuple[Held, str]:
@@ -318,7 +322,7 @@ class Issuing:
 def terms_of(raw: bytes) -> Terms:
     """Return terms as they are kept; raise UNAVAILABLE where they are none."""
     try:
-        return msgspec.json.decode(raw, type=Terms)
+        return _TERMS.decode(raw)
     except msgspec.MsgspecError as error:
         raise Failure(Kind.UNAVAILABLE, f"terms in the store cannot be read: {error}") from error
 
@@ -335,12 +339,24 @@ def check_terms(terms: Terms) -> None:
     for name, words in terms.labels.items():
         if NAME.fullmatch(name) is None or len(words) > 256 or not words.isprintable():
             at = f"$.labels.{name}" if NAME.fullmatch(name) else "$.labels"
-            raise invalid("a label is a name of letters, digits, dots and dashes, and up to 256 letters", at)
+            raise invalid(f"this cannot be a label: {NAMED}, and 256 letters for what it says", at)
     for field in ("models", "routes"):
         for place, word in enumerate(getattr(terms, field)):
             if not word.strip() or len(word) > 256 or "*" in word[:-1] or not word.isprintable():
                 message = "this is no name; only at its end a * stands for any end"
                 raise invalid(message, f"$.{field}[{place}]")
+
+
+def _configured(key: KeySpec) -> Held:
+    return Held(key.row, key.terms, origin="config")
+
+
+def _with_secrets(rows: Iterable[KeyRow], secrets: Iterable[SecretRow]) -> list[Held]:
+    """Return keys of the store, each with its secrets, the oldest first."""
+    of: dict[str, list[SecretRow]] = {}
+    for secret in sorted(secrets, key=lambda one: one.created_at):
+        of.setdefault(secret.key, []).append(_faceless(secret))
+    return [_held(row, tuple(of.get(row.name, ()))) for row in rows]
 
 
 def _held(row: KeyRow, secrets: tuple[SecretRow, ...]) -> Held:

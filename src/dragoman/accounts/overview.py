@@ -3,18 +3,19 @@
 Spending is told by the calendar, in UTC: today, this week from Monday, this month, beside the budgets of
 everything. The course of things is told over 24 hours by hour and 30 days by day, where the last of each is
 still running. Providers are told by their calls, so that one that fails and is stood in for is seen failing.
-The store is asked a handful of times, each a question that its sums answer.
+Each of its questions to the store is one that sums answer.
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from dragoman.accounts.budgeting import budget
 from dragoman.accounts.budgets import Standing, standings
-from dragoman.accounts.explored import failed_by
+from dragoman.accounts.explored import FAILED, failed_by
 from dragoman.accounts.figures import changes, figures, iso, kinds, points, tenth
 from dragoman.accounts.groups import Group, ranked, series
 from dragoman.core.extras import Json
@@ -28,9 +29,6 @@ HOURS, DAYS = 24, 30
 
 TOP = 5
 """Keys and models that are told by name."""
-
-FAILED = ("failed", "interrupted")
-"""States of calls that got no answer, through no doing of the client's."""
 
 
 class Spend(msgspec.Struct, frozen=True):
@@ -142,7 +140,7 @@ async def overview(store: Store, *, now: float, live: int = 0) -> Overview:
         errors=failed_by(await reports.cells(last, by="failure")),
         keys=ranked(await reports.cells(today, by="key"), "cost", TOP),
         models=ranked(await reports.cells(today, by="model"), "cost", TOP),
-        providers=health(calls, hour),
+        providers=await to_thread(health, calls, hour),  # thousands of calls, which no request waits for
         live=live,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dragoman.accounts.explored import FAILED
 from dragoman.store.requests import Ended
 
 MINUTE_S = 60.0
@@ -17,8 +18,6 @@ WINDOW_S = 300.0
 
 MOST = 20_000
 """Exchanges that are looked at."""
-
-BAD = frozenset({"failed", "interrupted"})
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -55,7 +54,7 @@ def pace(ended: Sequence[Ended], *, now: float) -> Pace:
     )
     return Pace(
         requests=len(late),
-        failed=sum(one.state in BAD for one in late),
+        failed=sum(one.state in FAILED for one in late),
         tokens=sum(one.tokens for one in late),
         cost_micros=sum(one.cost_micros or 0 for one in late),
         unknown=sum(one.cost_micros is None for one in late),

@@ -81,7 +81,8 @@ class Finder(msgspec.Struct, frozen=True):
                 break
             await self.pause(pause_s)
         if row is None:
-            message = "no exchange of this id is known to this key"
+            known = "there is no request of this id"  # who sees all of them is told so
+            message = known if account.looks else "no exchange of this id is known to this key"
             raise Failure(Kind.NOT_FOUND, message, source=Source.CLIENT, at=at, code="exchange_not_found")
         return row
 

@@ -7,7 +7,7 @@ sends it; ``-`` asks for those that have no such thing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from types import MappingProxyType
 from typing import Any, cast
@@ -31,6 +31,9 @@ NONE = "-"
 
 SHOWN = 50
 """Rows of a page, unless asked otherwise."""
+
+MOST_LIVE = 1000
+"""Exchanges under way that are told of one by one: beyond that it is told how many there are."""
 
 NAMES = ("key", "team", "user", "model", "asked", "provider", "route", "failure", "dialect")
 FLAGS = ("stream", "cached", "fallback", "lossy", "estimated")
@@ -117,12 +120,23 @@ class Progress(msgspec.Struct, frozen=True):
     cost_micros: int | None = None
 
 
+HowFar = Callable[[str], Progress | None]
+"""Says how far an exchange of this process has come, by its id; None: it is another's."""
+
+
 class Running(msgspec.Struct, frozen=True):
     """An exchange under way, in whichever process; `progress` None: in another."""
 
     live: Live
     age_s: float
     progress: Progress | None = None
+
+
+class Going(msgspec.Struct, frozen=True):
+    """What is under way at one instant: some, the oldest first, and how many there are in all."""
+
+    oldest: Sequence[Running]
+    total: int
 
 
 def read_filters(query: Query, *, own: str | None, now: float) -> Asked:
@@ -203,22 +217,30 @@ def losses(row: ExchangeRow) -> tuple[Lost, ...]:
     return tuple(found)
 
 
-async def under_way(
-    store: Store, progress: Callable[[str], Progress | None], *, now: float, key: str | None = None
-) -> list[Running]:
-    """Return the exchanges under way in every process, the oldest first.
+async def under_way(store: Store, how_far: HowFar, *, now: float, limit: int) -> Going:
+    """Return what is under way in every process.
 
     Args:
-        store: Where they are.
-        progress: How far one of this process has come, by its id; None: it is another's.
+        store: Where that is.
+        how_far: How far one of this process has come.
         now: Unix seconds.
-        key: Only this one's.
+        limit: How many are told of one by one.
     """
-    return [
-        Running(one, max(0.0, now - one.row.opened_at), progress(one.row.id))
-        for one in await store.requests.live()
-        if key in (None, one.row.key)
-    ]
+    found = await store.requests.live(limit=limit)
+    return Going([_running(one, how_far, now) for one in found.oldest], found.total)
+
+
+async def still_under_way(
+    store: Store, rows: Sequence[ExchangeRow], how_far: HowFar, *, now: float
+) -> dict[str, Running]:
+    """Return those of some exchanges that are under way, by their ids, however many there are beside them."""
+    ids = [row.id for row in rows if row.state == "reserved"]
+    found = await store.requests.live_among(ids) if ids else []
+    return {one.row.id: _running(one, how_far, now) for one in found}
+
+
+def _running(live: Live, how_far: HowFar, now: float) -> Running:
+    return Running(live, max(0.0, now - live.row.opened_at), how_far(live.row.id))
 
 
 def _prompt(row: ExchangeRow, words: Words) -> str | None:

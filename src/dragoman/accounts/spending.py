@@ -6,18 +6,17 @@ has not ended is in neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping
 
 import msgspec
 
+from dragoman.accounts.groups import summed
 from dragoman.store.cover import DAY, beginning
 from dragoman.store.reports import Part, Reports, Sums
+from dragoman.store.requests import Whose
 
 DAYS = 30
 """Days that are told, today among them."""
-
-Who = Literal["key", "team", "user"]
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -41,7 +40,7 @@ class Spent(msgspec.Struct, frozen=True):
     @property
     def total(self) -> Sums:
         """All the days together."""
-        return sum((day.sums for day in self.days), Sums())
+        return summed(day.sums for day in self.days)
 
     @property
     def course(self) -> list[int | None]:
@@ -72,33 +71,40 @@ class Spending(msgspec.Struct, frozen=True):
         return self.names.get(name, self.nothing)
 
 
-async def spending(reports: Reports, by: Who, *, now: float, name: str | None = None) -> Spending:
+async def of_month(reports: Reports, by: Whose, *, now: float) -> dict[str, Sums]:
+    """Return what each of them spent since the first of this month, by name; who spent nothing is not there.
+
+    Raises:
+        Failure: The store's.
+    """
+    cells = await reports.cells(Part(beginning(int(now), "month")), by=by)
+    return {cell.name: cell.sums for cell in cells if cell.name}
+
+
+async def spending(reports: Reports, by: Whose, *, now: float, among: Collection[str]) -> Spending:
     """Return what was spent.
 
     Args:
         reports: The sums there are.
         by: Of whom.
         now: Unix seconds.
-        name: Of this one alone.
+        among: Of these alone: day by day, everybody's is a great deal where there are many.
 
     Raises:
         Failure: The store's.
     """
     today = beginning(int(now), "day")
     first, month = today - (DAYS - 1) * DAY, beginning(int(now), "month")
-    part = Part(min(first, month))
-    if name is not None:
-        part = msgspec.structs.replace(part, **{by: name})
     found: dict[str, dict[int, Sums]] = {}
-    for cell in await reports.cells(part, by=by, every="day"):
+    for cell in await reports.cells(Part(min(first, month)), by=by, among=among, every="day"):
         if cell.name and cell.at is not None:
             found.setdefault(cell.name, {})[cell.at] = cell.sums
 
     def spent(there: Mapping[int, Sums]) -> Spent:
         # A day that began while the sums were read is no stretch of its own: it is told as of today.
-        late = sum((sums for at, sums in there.items() if at > today), Sums())
+        late = summed(sums for at, sums in there.items() if at > today)
         days = [Day(at, there.get(at, Sums())) for at in range(first, today, DAY)]
         days.append(Day(today, there.get(today, Sums()) + late))
-        return Spent(sum((sums for at, sums in there.items() if at >= month), Sums()), tuple(days))
+        return Spent(summed(sums for at, sums in there.items() if at >= month), tuple(days))
 
     return Spending(month, {who: spent(there) for who, there in found.items()}, spent({}))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a key, a team, a user or a budget may be called: reports, headers and addresses have it in them."""
+
+NAMED = "use letters, digits, dots, dashes and underscores, 64 at most, and begin with a letter or digit"
 
 MOST = 1_000_000_000_000
 """The largest limit."""

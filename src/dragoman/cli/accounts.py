@@ -35,19 +35,25 @@ def at_work(
 ) -> T:
     """Open the configured store, do something with it, close it; return what was returned.
 
+    A folder that was not there is told: whoever looks for a ledger in the wrong one finds nothing otherwise.
+
     Raises:
         Trouble: It could not be done; says why.
     """
     config = configured(environ, arguments.config)
 
     async def work() -> T:
+        new = not config.data.exists()
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         store = await open_store(config.store, config.data)
         try:
             pepper = load_pepper(config.data, config.pepper)
             if strange := await strange_pepper(store, pepper):
                 note(strange)
-            return await act(store, Issuing(store, pepper, config.keys, random=secrets.token_bytes, now=now))
+            found = await act(store, Issuing(store, pepper, config.keys, random=secrets.token_bytes, now=now))
+            if new:
+                note(f"{config.data} is new: nothing was kept there before")
+            return found
         finally:
             await store.close()
 
@@ -65,11 +71,20 @@ def now() -> float:
 
 def moment(words: str) -> float:
     """Return a time that was given as one, or as how long from now; raise Trouble where it is none."""
+    return _moment(words, 1, "how long from now, such as 30d")
+
+
+def before(words: str) -> float:
+    """Return a time that was given as one, or as how long ago; raise Trouble where it is none."""
+    return _moment(words, -1, "how long ago, such as 24h")
+
+
+def _moment(words: str, sign: int, or_how_long: str) -> float:
     found = instant(words)
-    if found is None and (ahead := length(words)) is not None:
-        found = now() + ahead
+    if found is None and (apart := length(words)) is not None:
+        found = max(0.0, now() + sign * apart)
     if found is None or found > LAST:
-        raise Trouble(f"{words!r} is no time: give {WHEN}, or how long from now, such as 30d", code=2)
+        raise Trouble(f"{words!r} is no time: give {WHEN}, or {or_how_long}", code=2)
     return found
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 
 from dragoman.accounts import budgeting
-from dragoman.accounts.budgeted import LISTED, Stands, known, stand
+from dragoman.accounts.budgeted import LISTED, Known, Stands, known, stand
 from dragoman.accounts.budgets import BudgetSpec, Standing, about, instant, micros_of, money
 from dragoman.accounts.issuing import Issuing
 from dragoman.cli.accounts import ACTOR, at_work, now
 from dragoman.cli.terminal import Trouble, note, say, table
 from dragoman.store import Store
-from dragoman.store.budgets import BudgetRow
+from dragoman.store.budgets import EACH, BudgetRow
 
-HEAD = ("NAME", "ABOUT", "SUBJECT", "CAP", "SPENT", "HELD", "LEFT", "ENDS", "HARD")
+HEAD = ("NAME", "ABOUT", "SUBJECT", "CAP", "SPENT", "HELD", "LEFT", "ENDS", "HARD", "ALERTS")
+ALERT = "tell at so much spent (default: 50, 80 and 100); may be repeated, for others"
 ACTIONS: Mapping[str, str] = {
     "list": "list every budget, and how it stands",
     "show": "show one budget, and how it stands",
@@ -47,7 +48,7 @@ def _set_options(action: argparse.ArgumentParser) -> None:
     )
     action.add_argument("--period", choices=("day", "week", "month", "total"), help="how long a window is")
     action.add_argument("--zone", metavar="ZONE", help="time zone it begins in, such as Europe/Rome")
-    action.add_argument("--alert", metavar="PERCENT", type=int, action="append", help="may be repeated")
+    action.add_argument("--alert", metavar="PERCENT", type=int, action="append", help=ALERT)
     kind = action.add_mutually_exclusive_group()
     kind.add_argument("--hard", action="store_true", default=None, help="refuse what would go beyond")
     kind.add_argument("--soft", dest="hard", action="store_false", help="only tell")
@@ -69,8 +70,10 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
             rows = [await budgeting.find(kept, arguments.name)]
         else:
             rows = await kept.rows()
-        most = LISTED if arguments.action == "list" else None
-        found = await stand(store, rows, at, who=await known(issuing))
+        most, there_is = LISTED if arguments.action == "list" else None, await known(issuing)
+        if arguments.action == "set":
+            note_strange(rows[0], there_is)
+        found = await stand(store, rows, at, who=there_is)
         lines = [line for one in found for line in (summed(one) if most else cells(one))]
         return [budgeting.budget(one.budget, one.windows, most=most) for one in found], lines
 
@@ -84,6 +87,12 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     else:
         note("there is no budget yet: dragoman budget set NAME --dollars 25")
     return 0
+
+
+def note_strange(row: BudgetRow, there_is: Known) -> None:
+    """Say that a budget is of somebody who is not there: it may be meant so, or be misspelt."""
+    if row.subject and row.subject != EACH and row.subject not in there_is.get(row.scope, (row.subject,)):
+        note(f"there is no {row.scope} {row.subject!r} now: this budget holds for nobody until there is")
 
 
 def wanted(arguments: argparse.Namespace, old: BudgetRow | None) -> BudgetSpec:
@@ -104,6 +113,8 @@ def wanted(arguments: argparse.Namespace, old: BudgetRow | None) -> BudgetSpec:
         known["subject"] = arguments.subject or ""
     if arguments.alert is not None:
         known["alerts"] = arguments.alert
+    if any(not 1 <= percent <= 1000 for percent in arguments.alert or ()):
+        raise Trouble("--alert is a percentage of what may be spent, from 1 to 1000", code=2)
     if "dollars" not in known:
         raise Trouble("a new budget wants --dollars", code=2)
     if micros_of(known["dollars"]) is None:
@@ -134,4 +145,5 @@ def _line(found: Stands, one: Standing | None = None, subject: str = "*") -> lis
         amounts = [money(of) for of in (one.window.spent_micros, one.window.held_micros, one.left_micros)]
         ends = instant(one.ends_at) if one.ends_at is not None else "never"
     what, hard = f"{about(row)}, {row.period}", "yes" if row.hard else "no"
-    return [row.name, what, subject, money(row.cap_micros), *amounts, ends, hard]
+    alerts = f"{','.join(map(str, row.alerts))}%" if row.alerts else "-"
+    return [row.name, what, subject, money(row.cap_micros), *amounts, ends, hard, alerts]

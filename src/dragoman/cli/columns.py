@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from unicodedata import category, east_asian_width
-
 from dragoman.accounts.budgets import money
+from dragoman.cli.terminal import breadth
 
 THOUSAND = 1000
 
@@ -17,10 +16,10 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     shown, taken = "", 0
     for letter in text:
         plain = letter if letter.isprintable() else "?"
-        takes = _columns(plain)
+        takes = breadth(plain)
         if taken + takes > width:
             while shown and taken > width - 1:
-                taken -= _columns(shown[-1])
+                taken -= breadth(shown[-1])
                 shown = shown[:-1]
             shown, taken = f"{shown}~", taken + 1
             break
@@ -58,9 +57,3 @@ def lasting(ms: float | None) -> str:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02d}s" if minutes < 100 else f"{minutes // 60}h{minutes % 60:02d}m"
-
-
-def _columns(letter: str) -> int:
-    if category(letter) in ("Mn", "Me"):
-        return 0
-    return 2 if east_asian_width(letter) in "WF" else 1

@@ -12,14 +12,16 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from shutil import get_terminal_size
+from types import MappingProxyType
 
 import msgspec
 
 from dragoman.accounts import logged
-from dragoman.accounts.requests import FLAGS, listed, read_filters
-from dragoman.cli.accounts import at_work, now
+from dragoman.accounts.requests import FLAGS, NONE, listed, read_filters
+from dragoman.cli.accounts import at_work, before, now
 from dragoman.cli.columns import cost, fit, lasting, short
-from dragoman.cli.terminal import Style, Trouble, note, paint
+from dragoman.cli.terminal import Style, Trouble, breadth, note, paint
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.usage import COUNTERS
 from dragoman.store import ExchangeRow, Store
@@ -39,6 +41,9 @@ AT_ONCE = 500
 
 MOST_LIMIT = 10_000
 
+WIDTH = 80
+"""Columns of a terminal that does not say how many it has."""
+
 NEVER = """\
 no requests yet; to make one, start a gateway and ask it:
   dragoman serve
@@ -48,7 +53,16 @@ no requests yet; to make one, start a gateway and ask it:
 NAMES = ("key", "team", "user", "model", "asked", "provider", "route", "state", "failure", "dialect", "id")
 FIGURES = ("min_cost", "min_latency")
 
-HEAD = f"{'TIME (UTC)':11} {'':3} {'KEY':13} {'MODEL':16} {'TOOK':>6} {'FIRST':>6} {'TOKENS':>6} COST"
+FIGURE = 7
+"""Columns that a figure adds to a line."""
+
+TIMES: Mapping[int, str] = MappingProxyType({8: "%H:%M:%S", 14: "%m-%d %H:%M:%S", 19: "%Y-%m-%d %H:%M:%S"})
+"""How a time is written in so many columns."""
+
+FEWEST, WIDEST = 19, 84
+"""Columns of both names below which they get those of a figure, and beyond which nobody needs any."""
+
+HEADS = ("TOOK", "FIRST", "TOKENS")
 
 _STYLES: Mapping[str, Style] = {"failed": "bad", "interrupted": "bad", "cancelled": "warn", "reserved": "dim"}
 
@@ -64,7 +78,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}", metavar=name.split("_")[-1].upper(), help=_help(name)
         )
-    parser.add_argument("--since", metavar="TIME", help="those that began then or later")
+    parser.add_argument("--since", metavar="TIME", help="those that began then or later; 1h: an hour ago")
     parser.add_argument("--until", metavar="TIME", help="those that began before")
     parser.add_argument("--only", action="append", choices=FLAGS, help="only such requests; may be repeated")
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: ./dragoman.toml)")
@@ -77,7 +91,9 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     async def act(store: Store, _: object) -> None:
         filters = read_filters(query(arguments), own=None, now=now()).filters
-        write = Told(colour=sys.stdout.isatty(), json=arguments.json)
+        seen = sys.stdout.isatty()
+        width = get_terminal_size((WIDTH, 24)).columns if seen or "COLUMNS" in environ else None
+        write = Told(colour=seen, json=arguments.json, layout=layout(width))
         following = Following(store, filters)
         if arguments.follow:
             await following.begin()
@@ -101,11 +117,19 @@ async def _nothing(store: Store) -> str:
 
 
 def query(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the options as the query of a page has them."""
+    """Return the options as the query of a page has them; a name that is empty asks for those of none.
+
+    Raises:
+        Trouble: One is empty that asks for nothing then, or is no time.
+    """
     found = {name: value for name in (*NAMES, *FIGURES) if (value := getattr(arguments, name)) is not None}
+    for name in (name for name, value in found.items() if not value.strip()):
+        if name in ("state", "id", *FIGURES):
+            raise Trouble(f"--{name.replace('_', '-')} is empty", code=2)
+        found[name] = NONE
     found |= dict.fromkeys(arguments.only or (), "true")
     ends = {"from": arguments.since, "to": arguments.until}
-    return found | {name: value for name, value in ends.items() if value is not None}
+    return found | {name: str(before(value)) for name, value in ends.items() if value is not None}
 
 
 async def newest(store: Store, filters: Filters, limit: int) -> list[ExchangeRow]:
@@ -144,8 +168,9 @@ class Following:
         await self.news()
 
     def told(self, rows: Sequence[ExchangeRow]) -> None:
-        """Take these for told: they may have ended just before they were."""
-        self._told = {row.id for row in rows}
+        """Take these for told, as they may have ended just before; of one under way the end is news."""
+        wants_open = self._filters.state == "reserved"
+        self._told = {row.id for row in rows if wants_open or row.state != "reserved"}
 
     async def news(self) -> list[ExchangeRow]:
         """Return those that have ended since, in the order of when they began.
@@ -197,18 +222,51 @@ async def follow(
         write(rows)
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """What a line has room for.
+
+    Attributes:
+        time: Columns of the time, of :data:`TIMES`.
+        key: Columns of a key's name.
+        model: Columns of a model's.
+        figures: Which figures: how long it took, when the first token came, of how many it was.
+        whole: Whether names are told whole, however long: nobody looks on, and a program may look for them.
+    """
+
+    time: int = 14
+    key: int = 12
+    model: int = 14
+    figures: tuple[int, ...] = (0, 1, 2)
+    whole: bool = False
+
+
+def layout(width: int | None) -> Layout:
+    """Return what lines of a width have room for; None: there is no terminal that folds them."""
+    if width is None:
+        return Layout(19, 20, 28, whole=True)
+    time = 19 if width >= 100 else 14 if width >= 56 else 8
+    rest = (
+        width - time - 19
+    )  # what remains for names and figures: a status, a cost and blanks are always there
+    figures = next((some for some in ((0, 1, 2), (0, 2), (0,)) if rest - len(some) * FIGURE >= FEWEST), ())
+    names = min(WIDEST, max(8, rest - len(figures) * FIGURE))
+    key = names * 13 // 29
+    return Layout(time, key, names - key, figures)
+
+
 class Told:
     """Writes rows to stdout: as lines of columns under a head, or as JSON."""
 
-    def __init__(self, *, colour: bool, json: bool) -> None:
+    def __init__(self, *, colour: bool, json: bool, layout: Layout) -> None:
         self._colour = colour
         self._json = json
+        self._layout = layout
         self._begun = False
 
     def __call__(self, rows: Sequence[ExchangeRow]) -> None:
         """Write some rows, and let them be seen."""
         if rows and not self._begun and not self._json:
-            sys.stdout.write(f"{HEAD}\n")
+            sys.stdout.write(f"{head(self._layout)}\n")
         self._begun = self._begun or bool(rows)
         for row in rows:
             sys.stdout.write(f"{self._line(row)}\n")
@@ -217,15 +275,21 @@ class Told:
     def _line(self, row: ExchangeRow) -> str:
         if self._json:
             return msgspec.json.encode(logged.row(row)).decode()
-        text, style = line(row), _STYLES.get(row.state)
+        text, style = line(row, self._layout), _STYLES.get(row.state)
         return paint(text, style, sys.stdout) if style and self._colour else text
 
 
-def line(row: ExchangeRow) -> str:
-    """Return a row in at most 80 columns."""
-    at = datetime.fromtimestamp(row.opened_at, UTC).strftime("%d %H:%M:%S")
+def head(room: Layout) -> str:
+    """Return what stands above the columns."""
+    return _laid(
+        room, "UTC" if room.time == min(TIMES) else "TIME (UTC)", "", ("KEY", "MODEL"), HEADS, "COST"
+    )
+
+
+def line(row: ExchangeRow, room: Layout) -> str:
+    """Return a row in the columns there is room for."""
+    at = datetime.fromtimestamp(row.opened_at, UTC).strftime(TIMES[room.time])
     status = "..." if row.state == "reserved" else str(row.status or row.state[:3])
-    model = row.answered_model or row.model
     tokens = sum(getattr(row.meters, name) for name in COUNTERS)
     marks = "".join(
         mark
@@ -243,17 +307,27 @@ def line(row: ExchangeRow) -> str:
         last = row.failure or row.state
     else:
         last = cost(row.meters.cost_micros)
+    figures = (lasting(row.latency_ms), lasting(row.first_event_ms), short(tokens) if tokens else "-")
+    names = (row.key, row.answered_model or row.model)
+    return _laid(room, at, status, names, figures, f"{last} {marks}".strip())
+
+
+def _laid(  # noqa: PLR0917  the cells, as they stand
+    room: Layout, at: str, status: str, names: tuple[str, str], figures: Sequence[str], last: str
+) -> str:
+    """Return a line of cells."""
+    wide = (room.key, room.model)
     cells = [
-        fit(at, 11),
+        fit(at, room.time),
         fit(status, 3),
-        fit(row.key, 13),
-        fit(model, 16),
-        fit(lasting(row.latency_ms), 6, right=True),
-        fit(lasting(row.first_event_ms), 6, right=True),
-        fit(short(tokens) if tokens else "-", 6, right=True),
-        fit(f"{last} {marks}".strip(), 12).rstrip(),
+        *(
+            fit(name, max(least, breadth(name)) if room.whole else least)
+            for name, least in zip(names, wide, strict=True)
+        ),
+        *(fit(figures[place], FIGURE - 1, right=True) for place in room.figures),
+        fit(last, 12),
     ]
-    return " ".join(cells)
+    return " ".join(cells).rstrip()
 
 
 def _help(name: str) -> str:
@@ -265,4 +339,4 @@ def _help(name: str) -> str:
         "asked": "those that asked for this model",
         "failure": "those with this kind of failure",
     }
-    return known.get(name, f"those of this {name}; - for none")
+    return known.get(name, f"only of this {name}; - for none")

@@ -17,7 +17,7 @@ from dragoman.accounts.issuing import Issuing
 from dragoman.accounts.repricing import Line, Repriced, Span, preview, reprice, summary
 from dragoman.accounts.tariffs import check, set_price, told
 from dragoman.accounts.times import told as dated
-from dragoman.cli.accounts import ACTOR, at_work, moment, now
+from dragoman.cli.accounts import ACTOR, at_work, before, moment, now
 from dragoman.cli.configured import configured
 from dragoman.cli.terminal import Trouble, note, say, table
 from dragoman.core.failure import Failure
@@ -64,7 +64,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         elif name == "set":
             _rate_options(action)
         elif name == "reprice":
-            action.add_argument("--since", metavar="TIME", help="only what was asked then or later")
+            action.add_argument("--since", metavar="TIME", help="only what was asked then or later; 7d: ago")
             action.add_argument("--until", metavar="TIME", help="only what was asked before (default: now)")
             action.add_argument("--dry-run", action="store_true", help="only say what would change")
 
@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         )
 
     async def repriced(store: Store, _: Issuing) -> Repriced:
-        since = 0.0 if arguments.since is None else moment(arguments.since)
-        until = now() if arguments.until is None else moment(arguments.until)
+        since = 0.0 if arguments.since is None else before(arguments.since)
+        until = now() if arguments.until is None else before(arguments.until)
         span = Span(since, until, arguments.provider, arguments.model)
         find = (await prices(store)).find
         if arguments.dry_run:

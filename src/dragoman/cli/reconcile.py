@@ -6,11 +6,15 @@ Exit code 1: something is further apart than the tolerance allows, so that a job
 from __future__ import annotations
 
 import argparse
+import gzip
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -29,7 +33,7 @@ from dragoman.accounts.reconcile.exports import MEASURES, Export, Measure
 from dragoman.accounts.reconcile.told import WORDS, day, in_csv, in_json
 from dragoman.cli.accounts import at_work
 from dragoman.cli.columns import fit
-from dragoman.cli.terminal import Trouble, note, say, table
+from dragoman.cli.terminal import Trouble, note, plain, say, table
 from dragoman.core.failure import Failure
 from dragoman.store import Store
 
@@ -44,6 +48,9 @@ HEADS: Mapping[Measure, str] = MappingProxyType(
     }
 )
 
+
+GZIP = b"\x1f\x8b"
+"""How what gzip made begins (RFC 1952, 2.3.1)."""
 
 LONGEST = 40
 """Columns of a model's name; CSV and JSON have all of it."""
@@ -98,17 +105,30 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def read(files: Sequence[str]) -> Export:
-    """Return what files say together.
+    """Return what files say together; those that gzip made are read as what is in them.
 
     Raises:
         Failure: INVALID, with file and line.
+        Trouble: One is cut off, or is not what gzip made of it.
     """
     with ExitStack() as stack:
-        opened = [
-            (sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb")), name)
-            for name in files
-        ]
-        return read_exports(opened)
+        opened = [(stack.enter_context(_plain(name)), name) for name in files]
+        try:
+            return read_exports(opened)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise Trouble(f"what gzip made cannot be read to its end: {error}", code=2) from error
+
+
+@contextmanager
+def _plain(name: str) -> Iterator[BinaryIO]:
+    """Open a file, or stdin, as what is in it before gzip made it smaller."""
+    with nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+        peeked = file if isinstance(file, BufferedReader) else BufferedReader(cast("RawIOBase", file))
+        if peeked.peek(2)[:2] != GZIP:
+            yield peeked
+            return
+        with gzip.GzipFile(fileobj=peeked) as unpacked:
+            yield cast("BinaryIO", unpacked)
 
 
 def tell(found: Reconciled, rows: Sequence[Row]) -> None:
@@ -126,9 +146,9 @@ def tell(found: Reconciled, rows: Sequence[Row]) -> None:
         f"{within} within {found.tolerance}%, {found.beyond} beyond"
     )
     for words in dict.fromkeys(row.said for row in found.rows if row.said):
-        note(words)
+        note(plain(words))
     for words in found.notes:
-        note(words)
+        note(plain(words))
 
 
 def cells(row: Row, measures: Sequence[Measure]) -> list[str]:

@@ -21,6 +21,9 @@ from dragoman.store.reports import Dimension
 
 FILTERS: tuple[Dimension, ...] = ("key", "team", "user", "model", "provider", "route")
 
+NONE = "-"
+"""What asks for those that have no such thing; so does an empty word."""
+
 FORMS: Mapping[str, Callable[[Letter], bytes]] = MappingProxyType(
     {
         "out": lambda found: in_html(found).encode(),
@@ -42,7 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="begin", metavar="TIME", help="of the time since a date or instant")
     parser.add_argument("--to", dest="end", metavar="TIME", help="until then; a date with all of its day")
     for name in FILTERS:
-        parser.add_argument(f"--{name}", metavar="NAME", help=f"only of this {name}; '': of none")
+        parser.add_argument(f"--{name}", metavar="NAME", help=f"only of this {name}; - for none")
     parser.add_argument("--out", metavar="FILE", help="write HTML (default: to stdout)")
     parser.add_argument("--csv", metavar="FILE", help="write the same figures as CSV")
     parser.add_argument("--text", metavar="FILE", help="write plain text")
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if arguments.period and arguments.begin is not None:
         raise Trouble("--period and --from both say when it begins: give one of them", code=2)
     given: dict[str, str | None] = {name: getattr(arguments, name) for name in FILTERS}
-    filters = {name: value for name, value in given.items() if value is not None}
+    filters = {name: "" if value == NONE else value for name, value in given.items() if value is not None}
 
     async def act(store: Store, _: object) -> Letter:
         at = now()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Literal, TextIO
+from unicodedata import category, east_asian_width
 
 Style = Literal["good", "bad", "warn", "dim", "bold"]
 
@@ -61,12 +62,27 @@ def masked(secret: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return rows under a head, in columns as wide as they need; no colour, so that it can be cut."""
-    cells = [[_plain(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    cells = [[plain(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(breadth(row[column]) for row in cells) for column in range(len(head))]
+    lines = (
+        "  ".join(cell + " " * (width - breadth(cell)) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    )
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
     """Return a cell that stays one: names are as clients wrote them, and a terminal obeys what it is sent."""
     return "".join(letter if letter.isprintable() else "?" for letter in cell)
+
+
+def breadth(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a letter may take two, or none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if category(one) in ("Mn", "Me") else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def moves(stream: TextIO) -> bool:
+    """Say whether a stream is a terminal that lets its cursor be moved."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"

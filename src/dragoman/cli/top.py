@@ -15,11 +15,11 @@ from shutil import get_terminal_size
 import msgspec
 
 from dragoman.accounts.pace import MINUTE_S, MOST, WINDOW_S, Pace, pace
-from dragoman.accounts.requests import Running, under_way
+from dragoman.accounts.requests import MOST_LIVE, Going, Running, under_way
 from dragoman.accounts.times import told
 from dragoman.cli.accounts import at_work, now
 from dragoman.cli.columns import cost, fit, lasting, short
-from dragoman.cli.terminal import Trouble
+from dragoman.cli.terminal import Trouble, moves
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import Store
 from dragoman.store.reports import Cell, Part
@@ -28,7 +28,10 @@ HOUR_S = 3600.0
 BEST = 5
 """Keys and models that are named."""
 
-FEWEST, NARROWEST, WIDEST = 12, 20, 140
+LIVE = 2
+"""Requests under way that are told rather than what was spent, where there is no room for both."""
+
+NARROWEST, WIDEST = 20, 140
 ROOMY, AMPLE = 60, 80
 """Columns from which on it is told whom a request was sent to; and everything."""
 
@@ -51,7 +54,7 @@ class Scene(msgspec.Struct, frozen=True):
 
     at: float
     pace: Pace
-    live: Sequence[Running]
+    live: Going
     keys: Sequence[Cell]
     models: Sequence[Cell]
 
@@ -71,9 +74,9 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise Trouble("--interval is a number of seconds from 0.1 to 3600", code=2)
 
     async def act(store: Store, _: object) -> None:
-        if arguments.once or not sys.stdout.isatty():
+        if arguments.once or not moves(sys.stdout):
             width = get_terminal_size().columns
-            sys.stdout.write("\n".join(frame(await scene(store, now()), width=width)) + "\n")
+            sys.stdout.write("\n".join(frame(await scene(store, now()), width=width, height=None)) + "\n")
             return
         await _shown(store, arguments.interval)
 
@@ -87,25 +90,31 @@ async def scene(store: Store, at: float) -> Scene:
     return Scene(
         at=at,
         pace=pace(await store.requests.ended(at - WINDOW_S, limit=MOST), now=at),
-        live=await under_way(store, lambda _: None, now=at),
+        live=await under_way(store, lambda _: None, now=at, limit=MOST_LIVE),
         keys=_most(await store.reports.cells(hour, by="key")),
         models=_most(await store.reports.cells(hour, by="model")),
     )
 
 
-def frame(found: Scene, *, width: int = 80, height: int = 24) -> list[str]:
-    """Return the lines of a frame, which fit `width` columns and, but for a few, `height` lines.
+def frame(found: Scene, *, width: int = 80, height: int | None = 24) -> list[str]:
+    """Return the lines of a frame, which fit `width` columns and `height` lines; None: as many as it takes.
 
-    Where there is no room for all, what matters least is left out; nothing is left for the terminal to fold.
+    Where there is no room for all, what matters least is left out: of what is under way all but the oldest,
+    then models, then keys, and what is still too much at the end. Nothing is left for the terminal to fold,
+    or to push out at its top.
     """
     width = max(NARROWEST, min(width, WIDEST))
-    rest = _table("KEY", found.keys, width) + _table("MODEL", found.models, width)
-    head = _head(found, width)
-    room = max(1, height - len(rest) - len(head) - 4)
-    lines = [*head, "", *_live(found.live[:room], width)]
-    if more := len(found.live) - room:
-        lines += [f"and {more:,} more"] if more > 0 else []
-    return [fit(line, width).rstrip() for line in [*lines, *rest]]
+    head, live = _head(found, width), found.live.oldest
+    for tables in ((("KEY", found.keys), ("MODEL", found.models)), (("KEY", found.keys),), ()):
+        rest = [line for name, cells in tables for line in _table(name, cells, width)]
+        room = len(live) if height is None else height - len(rest) - len(head) - 4
+        if room >= min(LIVE, len(live)):
+            break
+    shown = live[: max(1, room)]
+    lines = [*head, "", *_live(shown, width)]
+    if more := found.live.total - len(shown):
+        lines.append(f"and {more:,} more")
+    return [fit(line, width).rstrip() for line in [*lines, *rest][:height]]
 
 
 def _head(found: Scene, width: int) -> list[str]:
@@ -116,7 +125,7 @@ def _head(found: Scene, width: int) -> list[str]:
     tokens = [f"{speed.tokens / MINUTE_S:,.0f} tokens/s"] if wide else []
     answers = [f"{speed.answers:,} answers in 5 minutes"] if wide else []
     lines = (
-        ["dragoman", f"{time if wide else time.rpartition(' ')[2]} UTC", f"{len(found.live):,} under way"],
+        ["dragoman", f"{time if wide else time.rpartition(' ')[2]} UTC", f"{found.live.total:,} under way"],
         ["last minute", rate, *tokens, f"errors {share}", f"{known}/min"],
         ["first token", f"p50 {lasting(speed.p50_ms)}", f"p95 {lasting(speed.p95_ms)}", *answers],
     )
@@ -193,7 +202,7 @@ async def _shown(store: Store, every_s: float) -> None:
         while True:
             try:
                 size = get_terminal_size()
-                lines = frame(await scene(store, now()), width=size.columns, height=max(FEWEST, size.lines))
+                lines = frame(await scene(store, now()), width=size.columns, height=size.lines)
             except Failure as failure:
                 if failure.kind is not Kind.UNAVAILABLE:
                     raise

@@ -1,15 +1,15 @@
 """``dragoman usage``: what was asked, what it cost and how fast it was.
 
 The figures are the pages' own (:mod:`dragoman.accounts.explored`), read from the store whether or not a
-gateway runs. A table is made to fit the terminal; names that do not are cut in the middle, and ``--csv`` and
-``--json`` cut nothing.
+gateway runs. A table is made to fit the terminal: first sparklines are shorter, then names are cut in the
+middle, then columns are left out, and no time or number is ever cut. ``--csv`` and ``--json`` have all.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 
 import msgspec
@@ -30,7 +30,7 @@ from dragoman.accounts.reports import (
 )
 from dragoman.accounts.stretches import LENGTHS
 from dragoman.cli.accounts import at_work, now
-from dragoman.cli.terminal import note, paint, say, shows
+from dragoman.cli.terminal import Trouble, breadth, note, paint, plain, say, shows
 from dragoman.server.charts import BLOCKS, sparkline
 from dragoman.store import Store
 from dragoman.store.cover import DAY
@@ -40,10 +40,23 @@ HEAD = ("REQUESTS", "TOKENS", "COST", "ERRORS", "P50", "P95")
 WIDTH, LEAST = 80, 12
 """Columns where nobody knows how many there are, and the fewest a name gets."""
 
-SPARK = 12
-"""Columns of a sparkline."""
+SPARK, SHORT = 12, 6
+"""Columns of a sparkline, and of a short one."""
+
+ALL = tuple(range(len(HEAD)))
+PLANS = (
+    *((SPARK, ALL, 20), (SHORT, ALL, 20), (SHORT, ALL, LEAST), (0, ALL, LEAST)),
+    *((0, (0, 1, 2, 3), LEAST), (0, (0, 2, 3), LEAST), (0, (0, 2), LEAST), (0, (2,), 0)),
+)
+"""What there may be room for, the best first: columns of a drawing; which figures; of a name, at least."""
+
+Line = tuple[str, Sequence[str], Callable[[int], str]]
+"""A name, its figures, and what draws them in so many columns at most."""
 
 GAP = "  "
+NONE = "-"
+"""What asks for those that have no such thing; so does an empty word."""
+
 GRAINS = ((2 * DAY, "hour"), (90 * DAY, "day"), (3 * 366 * DAY, "week"))
 """Up to how many seconds are drawn by what; a longer time by month."""
 
@@ -58,7 +71,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--by", choices=groups, default="model", help="a line for each of these (default: model)"
     )
     for name in DIMENSIONS:
-        parser.add_argument(f"--{name}", metavar="NAME", help=f"only of this {name}; '': of none")
+        parser.add_argument(f"--{name}", metavar="NAME", help=f"only of this {name}; - for none")
     parser.add_argument("--interval", choices=INTERVALS, help="what sparklines are drawn by")
     parser.add_argument("--top", metavar="N", help="name the first N, and tell the rest as one")
     parser.add_argument("--order", choices=ORDERS, help="what comes first (default: requests)")
@@ -84,7 +97,13 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     elif found.total.sums.requests:
         _print(found)
     else:
-        note(f"nothing was asked {_time(found)}")
+        given = ((name, getattr(arguments, name)) for name in DIMENSIONS)
+        of = "".join(
+            f" of no {name}" if value in ("", NONE) else f" of {name} {value!r}"
+            for name, value in given
+            if value is not None
+        )
+        note(f"nothing was asked{of} {_time(found)}")
     return 0
 
 
@@ -98,7 +117,9 @@ def wanted(arguments: argparse.Namespace, at: float, *, drawn: bool) -> Asked:
     for name in ("period", "from", "to", "interval", "top", "order", *DIMENSIONS):
         value = getattr(arguments, name)
         if value is not None:
-            given[name] = value
+            given[name] = "" if value == NONE and name in DIMENSIONS else value
+    if arguments.interval is not None and arguments.by in INTERVALS:
+        raise Trouble(f"--by {arguments.by} is by time already: leave --interval out", code=2)
     if drawn and arguments.interval is None and arguments.by not in INTERVALS:
         span = read_span(given, now=at, default="month")
         long = float("inf") if span.since is None else span.until - span.since
@@ -116,46 +137,65 @@ def _print(found: Explored) -> None:
     else:
         groups = [*found.groups, *([found.other] if found.other else [])]
         lines = [(_name(found, group), _cells(group), _spark(group)) for group in groups]
-    lines.append(("total", _cells(found.total), _spark(found.total) if found.asked.by else ""))
-    drawn = shows(BLOCKS, sys.stdout)
-    if not drawn:
-        lines = [(name, cells, "") for name, cells, _ in lines]
+    lines.append(("total", _cells(found.total), _spark(found.total) if found.asked.by else _undrawn))
+    if not shows(BLOCKS, sys.stdout):
+        lines = [(name, cells, _undrawn) for name, cells, _ in lines]
     head = (found.asked.grouped or "").upper()
-    head_, *told = laid_out([(head, HEAD, ""), *lines], get_terminal_size((WIDTH, 24)).columns)
+    width = get_terminal_size((WIDTH, 24)).columns
+    head_, *told = laid_out([(head, HEAD, _undrawn), *lines], width, whole=found.asked.by is None)
     say(paint(head_, "bold", sys.stdout))
     for line in told[:-1]:
         say(line)
     say(paint(told[-1], "bold", sys.stdout))
     asked = found.asked
-    grain = f", drawn by {asked.interval}" if drawn and asked.by and asked.interval else ""
+    drawn = any(letter in BLOCKS for letter in told[-1])
+    grain = f", requests drawn by {asked.interval}" if drawn and asked.by and asked.interval else ""
     note(f"asked {_time(found)}{grain}; P50 and P95: time to the first token")
     unknown = found.total.sums.unknown_cost
     if unknown:
         note(f"+ the cost of {unknown:,} {'request' if unknown == 1 else 'requests'} is unknown")
 
 
-def laid_out(lines: Sequence[tuple[str, Sequence[str], str]], width: int) -> list[str]:
-    """Return lines of a name, numbers and a sparkline in columns, `width` wide at most where that can be."""
-    columns = [max(map(len, cells)) for cells in zip(*(cells for _, cells, _ in lines), strict=True)]
-    numbers = [
-        GAP.join(cell.rjust(most) for cell, most in zip(cells, columns, strict=True)) for _, cells, _ in lines
-    ]
-    spark = max(len(drawn) for _, _, drawn in lines)
-    room = width - len(numbers[0]) - len(GAP) - (len(GAP) + spark if spark else 0)
-    names = [_plain(name) for name, _, _ in lines]
-    most = min(max(map(len, names)), max(LEAST, room))
-    return [
-        GAP.join((cut(name, most).ljust(most), told, drawn)).rstrip()
-        for name, told, (_, _, drawn) in zip(names, numbers, lines, strict=True)
-    ]
+def laid_out(lines: Sequence[Line], width: int, *, whole: bool = False) -> list[str]:
+    """Return lines in columns, `width` wide at most where that can be; `whole`: no name may be cut."""
+    names = [plain(name) for name, _, _ in lines]
+    longest = max(map(breadth, names))
+    numbers, drawn, room = [""], [""], 0
+    for spark, kept, least in PLANS:
+        drawn = [draw(spark) for _, _, draw in lines]
+        numbers = list(
+            _columns([[cells[place] for place in kept if place < len(cells)] for _, cells, _ in lines])
+        )
+        art = max(map(len, drawn))
+        room = width - len(numbers[0]) - len(GAP) - (len(GAP) + art if art else 0)
+        if room >= (longest if whole else min(longest, least)):
+            break
+    most = longest if whole else min(longest, max(1, room))
+    cells = ((name := cut(one, most)) + " " * (most - breadth(name)) for one in names)
+    return [GAP.join(line).rstrip() for line in zip(cells, numbers, drawn, strict=True)]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows of numbers, which stand right."""
+    wide = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    for row in rows:
+        yield GAP.join(cell.rjust(most) for cell, most in zip(row, wide, strict=True))
 
 
 def cut(name: str, most: int) -> str:
-    """Return a name in `most` characters: what is too much is taken from its middle."""
-    if len(name) <= most:
+    """Return a name in `most` columns: what is too much is taken from its middle."""
+    if breadth(name) <= most:
         return name
-    head = (most - 1) // 2
-    return f"{name[:head]}~{name[len(name) - (most - 1 - head) :]}"
+    head, tail = "", ""
+    for letter in name:
+        if breadth(head + letter) > (most - 1) // 2:
+            break
+        head += letter
+    for letter in reversed(name):
+        if breadth(letter + tail) > most - 1 - (most - 1) // 2:
+            break
+        tail = letter + tail
+    return f"{head}~{tail}"
 
 
 def amount(sums: Sums) -> str:
@@ -198,14 +238,13 @@ def _cells(group: Group) -> tuple[str, ...]:
     )
 
 
-def _times(found: Explored) -> Iterator[tuple[str, tuple[str, ...], str]]:
+def _times(found: Explored) -> Iterator[Line]:
     """Yield a line for each stretch, with a bar of its requests instead of a sparkline."""
     most = max(point.sums.requests for point in found.total.points)
     for point in found.total.points:
         at = figures.iso(point.at)
         name = f"{at[:10]} {at[11:16]}" if found.asked.interval == "hour" else at[:10]
-        bar = "█" * -(-SPARK * point.sums.requests // most)
-        yield name, _cells(Group(None, point.sums, point.spread)), bar
+        yield name, _cells(Group(None, point.sums, point.spread)), _bar(point.sums.requests, most)
 
 
 def _name(found: Explored, group: Group) -> str:
@@ -214,9 +253,17 @@ def _name(found: Explored, group: Group) -> str:
     return group.name or "(none)"
 
 
-def _spark(group: Group) -> str:
+def _bar(number: int, most: int) -> Callable[[int], str]:
+    return lambda width: "█" * -(-width * number // most)
+
+
+def _spark(group: Group) -> Callable[[int], str]:
     numbers = [point.sums.requests for point in group.points]
-    return sparkline(numbers, width=SPARK) if len(numbers) > 1 else ""
+    return lambda width: sparkline(numbers, width=width) if width and len(numbers) > 1 else ""
+
+
+def _undrawn(_: int) -> str:
+    return ""
 
 
 def _time(found: Explored) -> str:
@@ -228,8 +275,3 @@ def _time(found: Explored) -> str:
 def _instant(at: float) -> str:
     told = figures.iso(at)
     return f"{told[:10]} {told[11:16]}"
-
-
-def _plain(name: str) -> str:
-    """Return a name that stays one: a terminal obeys what it is sent."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)

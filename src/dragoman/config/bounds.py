@@ -10,10 +10,10 @@ from typing import TypeVar, get_type_hints
 import msgspec
 
 from dragoman.accounts.budgets import BudgetSpec
-from dragoman.accounts.terms import LimitRules, LimitTerms
+from dragoman.accounts.terms import NAME, NAMED, LimitRules, LimitTerms
 from dragoman.config.sections import wanted
 from dragoman.config.sources import Sources, guess
-from dragoman.config.tables import NAME, UNKNOWN, Entry, entries
+from dragoman.config.tables import UNKNOWN, Entry, entries
 from dragoman.providers.catalog import Catalog
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -25,9 +25,7 @@ def read_budgets(sources: Sources) -> Mapping[str, BudgetSpec]:
     for entry in entries(sources, "budgets"):
         if NAME.fullmatch(entry.name) is None:
             where = entry.where(sources)
-            sources.refuse(
-                where, f"{entry.name!r} cannot be a budget's name", "use letters, digits, dots, dashes"
-            )
+            sources.refuse(where, f"{entry.name!r} cannot be a budget's name", NAMED)
         elif (row := _row(sources, entry, "budgets", BudgetSpec)) is not None:
             found[entry.name] = row
     return MappingProxyType(found)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from dragoman.accounts.keys import RESERVED, KeySpec
+from dragoman.accounts.terms import NAME, NAMED
 from dragoman.config.sections import LOCAL_KEY, LOCAL_URL, find, variable
 from dragoman.config.sources import Key, Sources, guess
 from dragoman.core.failure import Failure
@@ -24,9 +25,6 @@ from dragoman.routing import FallbackSpec, RouteSpec
 
 KEY_LIST, KEY_TOKEN = "API_KEYS", "API_TOKEN"
 """Keys under the names that other programs' ``.env`` files use: a comma list, and a single one."""
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a key may be called: reports and headers print it."""
 
 UNKNOWN = re.compile(r"unknown field `(.+)`")
 
@@ -72,7 +70,7 @@ def read_keys(sources: Sources) -> tuple[KeySpec, ...]:
         if re.fullmatch(r"[!-~]+", key.value) is None:
             sources.refuse(where, f"the key {name!r} must be printable ASCII text without spaces")
         elif NAME.fullmatch(name) is None:
-            sources.refuse(where, f"{name!r} cannot be a key's name", "use letters, digits, dots and dashes")
+            sources.refuse(where, f"{name!r} cannot be a key's name", NAMED)
         elif name in RESERVED or name in names:
             why = "two keys have" if name in names else "no key may have"
             sources.refuse(where, f"{why} the name {name}", "choose another")

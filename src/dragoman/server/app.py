@@ -10,7 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 
 from dragoman.core.failure import Failure, Kind, Source
@@ -20,7 +20,7 @@ from dragoman.dialects.listings import asker
 from dragoman.dialects.surfaces import SURFACES
 from dragoman.gateway import Gateway
 from dragoman.server import admin, metrics, models, offers, pages, playground, relay, stored, templates, usage
-from dragoman.server.answers import in_json, told
+from dragoman.server.answers import in_json, slashless, told
 from dragoman.server.assets import Assets
 from dragoman.server.client import Edge, Receive, Scope, Send, headers_of
 from dragoman.server.dashboard import Dashboard
@@ -98,7 +98,9 @@ class App:
             HTTPException: partial(_refused, self._doors),
             Exception: _bug,
         }
-        return Starlette(routes=routes, lifespan=lifespan, exception_handlers=refusals)
+        rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers=refusals)
+        rest.router.redirect_slashes = False  # to the host a client named, without its TLS: see _refused
+        return rest
 
 
 def _plain(scope: Scope) -> Scope:
@@ -117,6 +119,8 @@ async def _refused(doors: Doors[Dialect | Surface], request: Request, error: Exc
         {name.lower(): words for name, words in (error.headers or {}).items()},
     )
     path = request.scope["path"]
+    if status == 404 and (there := slashless(request.scope, request.app.routes)):
+        return RedirectResponse(there, 307)
     found = doors.find("POST", path)
     if found is not None:
         status, headers = 405, {"allow": "POST"}

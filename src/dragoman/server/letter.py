@@ -21,11 +21,12 @@ from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dragoman.accounts.budgets import Standing
 from dragoman.accounts.explored import Explored, Group, change
 from dragoman.accounts.figures import cell, figures, iso
 from dragoman.accounts.letter import Letter
 from dragoman.core.extras import Json
-from dragoman.server.charts import OTHERS, colour, sparkline
+from dragoman.server.charts import COLOURS, OTHERS, colour, sparkline
 from dragoman.server.dashboard import words
 from dragoman.store.reports import Interval, Sums
 
@@ -33,6 +34,12 @@ LABELS: Mapping[Interval, str] = MappingProxyType(
     {"hour": "%d %b %H:%M", "day": "%a %d %b", "week": "%d %b", "month": "%b %Y"}
 )
 """How a stretch is called."""
+
+LARGEST = 100_000
+"""Bytes of HTML: Gmail hides what is beyond the first 102 KB of a message."""
+
+MOST, TITLED = 20, 40
+"""Budgets and alerts that are told one by one, and characters of a name in the words of a piece of a bar."""
 
 Piece = tuple[str, str, float]
 """A piece of a bar: its colour, its words, and its width in percent."""
@@ -48,8 +55,10 @@ def title_of(letter: Letter) -> str:
 
 
 def in_html(letter: Letter) -> str:
-    """Return a letter as one HTML file."""
-    return _environment(autoescape=True).get_template("letter.html").render(_facts(letter))
+    """Return a letter as one HTML file; where it would be too large, without the words of bars' pieces."""
+    template, facts = _environment(autoescape=True).get_template("letter.html"), _facts(letter)
+    html = template.render(facts, titled=True)
+    return html if len(html.encode()) <= LARGEST else template.render(facts, titled=False)
 
 
 def in_text(letter: Letter) -> str:
@@ -119,10 +128,12 @@ def _facts(letter: Letter) -> dict[str, object]:
     """Return what the templates use."""
     models = letter.models
     total, previous = models.total.sums, models.previous
+    budgets = [
+        (_budget(one.budget.name, one.window.subject), one, min(100.0, _used(one))) for one in letter.budgets
+    ]
+    budgets.sort(key=lambda one: -one[2])
     assert models.asked.interval is not None or not models.total.points
-    colours = {
-        _name(group): colour(place, len(models.groups) + 1) for place, group in enumerate(models.groups)
-    }
+    colours = {_name(group): colour(place) for place, group in enumerate(models.groups)}
     return {
         "letter": letter,
         "title": title_of(letter),
@@ -131,24 +142,19 @@ def _facts(letter: Letter) -> dict[str, object]:
         "before": previous.sums if previous is not None else None,
         "tiles": _tiles(models.total, previous.sums if previous is not None else None),
         "legend": [(tint, name) for name, tint in colours.items()]
-        + ([(colour(7, 8), OTHERS)] if models.other else []),
+        + ([(COLOURS[-1], OTHERS)] if models.other else []),
         "bars": list(_bars(models)),
-        "spark": sparkline([point.sums.cost_micros for point in models.total.points], width=60),
+        "spark": sparkline([point.sums.cost for point in models.total.points], width=60),
         "tables": [
             (head, list(_lines(report)))
             for head, report in (("Model", models), ("Team", letter.teams), ("Key", letter.keys))
             if report is not None and report.groups
         ],
         "losses": letter.lost.words if letter.lost is not None else (),
-        "budgets": [
-            (
-                _budget(one.budget.name, one.window.subject),
-                one,
-                min(100.0, _share(one.window.spent_micros, one.budget.cap_micros)),
-            )
-            for one in letter.budgets
-        ],
-        "alerts": [(_budget(row.budget, row.subject), row) for row in letter.alerts],
+        "budgets": budgets[:MOST],
+        "more_budgets": max(0, len(budgets) - MOST),
+        "alerts": [(_budget(row.budget, row.subject), row) for row in letter.alerts[:MOST]],
+        "more_alerts": max(0, len(letter.alerts) - MOST),
         "interval": models.asked.interval,
     }
 
@@ -174,7 +180,7 @@ def _tiles(now: Group, before: Sums | None) -> list[tuple[str, str, str]]:
 def _bars(models: Explored) -> Iterator[tuple[str, str, list[Piece]]]:
     """Yield a bar for each stretch: its label, what it cost, and its pieces; the longest is 100 wide."""
     groups = list(_all(models))
-    tints = [colour(place, len(models.groups) + 1) for place in range(len(models.groups))] + [colour(7, 8)]
+    tints = [*(colour(place) for place in range(len(models.groups))), COLOURS[-1]]
     top = max((point.sums.cost_micros for point in models.total.points), default=0)
     for place, point in enumerate(models.total.points):
         label = datetime.fromtimestamp(point.at, UTC).strftime(LABELS[models.asked.interval or "day"])
@@ -182,7 +188,7 @@ def _bars(models: Explored) -> Iterator[tuple[str, str, list[Piece]]]:
         for tint, group in zip(tints, groups, strict=False):
             cost = group.points[place].sums.cost_micros if group.points else 0
             if cost > 0:
-                pieces.append((tint, f"{_name(group)}: {words.money(cost)}", _share(cost, top)))
+                pieces.append((tint, f"{_cut(_name(group), TITLED)}: {words.money(cost)}", _share(cost, top)))
         yield label, words.money(point.sums.cost), pieces
 
 
@@ -214,8 +220,24 @@ def _budget(name: str, subject: str) -> str:
     return f"{name}, {subject}" if subject else name
 
 
+def _used(one: Standing) -> float:
+    """Return by how many percent a budget is used up."""
+    return _share(one.window.spent_micros, one.budget.cap_micros)
+
+
 def _share(part: int, whole: int) -> float:
     return part / whole * 100 if whole > 0 else 0.0
+
+
+def _cut(text: str, most: int) -> str:
+    """Return a text in `most` characters; what is too much is taken from its middle, and that is seen.
+
+    Names of models differ at their ends: one without its last letters is another model's.
+    """
+    if len(text) <= most:
+        return text
+    head = (most - 1) // 2
+    return f"{text[:head]}~{text[len(text) - (most - 1 - head) :]}"
 
 
 def _flat(text: str) -> str:
@@ -239,7 +261,7 @@ def _environment(*, autoescape: bool) -> Environment:
         "percent": words.percent,
         "instant": words.instant,
         "flat": _flat,
-        "left": lambda text, width: f"{text:<{width}.{width}}",
+        "left": lambda text, width: f"{_cut(text, width):<{width}}",
         "right": lambda text, width: f"{text:>{width}}",
     }
     return found

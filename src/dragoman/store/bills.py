@@ -20,7 +20,6 @@ exchange's beginning, which has an index."""
 PIECE_S: Final = 86_400
 """Seconds of exchanges that are looked at at once: other reports get their turn in between."""
 
-
 _READ: Final = ("input", "cache_read", "cache_write", "cache_write_long", "audio_input")
 _WRITTEN: Final = ("output", "reasoning", "audio_output")
 """Columns of an attempt's tokens; no token is in two of them."""

@@ -67,11 +67,11 @@ class Keys(Protocol):
     async def version(self) -> int:
         """Return a number that is another one after any change to keys, groups, budgets or prices."""
 
-    async def keys(self) -> list[KeyRow]:
-        """Return every key, revoked or not, by name."""
+    async def keys(self, name: str | None = None) -> list[KeyRow]:
+        """Return every key, revoked or not, by name; with `name` the one called so, if there is one."""
 
-    async def secrets(self) -> list[SecretRow]:
-        """Return every secret of every key."""
+    async def secrets(self, key: str | None = None) -> list[SecretRow]:
+        """Return every secret of every key, or of the one that is called so."""
 
     async def groups(self) -> list[GroupRow]:
         """Return every team and user, by kind and name."""

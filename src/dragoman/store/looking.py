@@ -37,7 +37,7 @@ from dragoman.store.requests import (
     part_of,
     read_cursor,
 )
-from dragoman.store.stretches import NARROW, Look, Looked, Seen, Stretch
+from dragoman.store.stretches import Look, Looked, Seen, Stretch, narrowest
 
 FIRST_LOOK = 2000
 """Rows that are looked through before the sums are asked."""
@@ -47,9 +47,6 @@ QUIET = 4000
 
 MOST_NAMED = 200
 """Requests called alike that are found."""
-
-MOST_LIVE = 1000
-"""Exchanges under way that are shown."""
 
 MOST_RESERVED = 20_000
 """Exchanges under way that are looked at."""
@@ -90,10 +87,9 @@ async def page(
     if filters.id is not None:
         met = [found for found in await rows.named(filters.id) if matches(filters, found.row)]
         return _whole(met, Look(filters, order, spot, limit, 0))
-    live = [found for found in await rows.reserved() if matches(filters, found.row)]
+    search = _Search(rows, reports, filters)
     if filters.state == "reserved":
-        return _whole(live, Look(filters, order, spot, limit, 0))
-    search = _Search(rows, reports, filters, live)
+        return _whole(await search.live(), Look(filters, order, spot, limit, 0))
     total, at_most = await search.count() if count else (None, None)
     take, most = (MOST_SORTED, MOST_SORTED) if order in SORTED else (limit + 1, MOST_LOOKED)
     looked = await search.run(Look(filters, order, spot, take, most))
@@ -119,14 +115,21 @@ async def page(
 class _Search:
     """One search: what is looked for, and where it may be."""
 
-    def __init__(self, rows: Rows, reports: Reports, filters: Filters, live: Sequence[Found]) -> None:
+    def __init__(self, rows: Rows, reports: Reports, filters: Filters) -> None:
         self._rows = rows
         self._reports = reports
         self._filters = filters
-        self._live = live
+        self._live: list[Found] | None = None
+
+    async def live(self) -> list[Found]:
+        """Return what is looked for and still under way, as of when it was first asked for."""
+        if self._live is None:
+            self._live = [found for found in await self._rows.reserved() if matches(self._filters, found.row)]
+        return self._live
 
     async def count(self) -> tuple[int | None, int | None]:
         """Return how many there are; or, where the sums cannot tell, None and how many at most."""
+        live = await self.live()
         ends = await self._rows.ends()
         found = 0
         if ends is not None:
@@ -134,7 +137,7 @@ class _Search:
             since = ends.lo if part.since is None else max(part.since, ends.lo)
             if part.until is None or since < part.until:
                 found = await self._counted(msgspec.structs.replace(part, since=since))
-        whole = found + len(self._live)
+        whole = found + len(live)
         return (whole, None) if found == 0 or _exact(self._filters) else (None, whole)
 
     async def run(self, look: Look) -> Looked:
@@ -167,8 +170,8 @@ class _Search:
         self, everything: Stretch, after: Spot, *, newest: bool
     ) -> AsyncIterator[list[Stretch]]:
         """Yield the stretches beyond a spot that may have anything, in order, some at a time."""
+        known = [found.spot.opened_at for found in await self.live()]
         ends = await self._rows.ends()
-        known = [found.spot.opened_at for found in self._live]
         known += [] if ends is None else [ends.lo, ends.hi]
         if not known:
             return
@@ -218,18 +221,17 @@ class _Search:
         length = HOUR if every == "hour" else DAY
         cells = await self._reports.cells(self._part(piece), every=every)
         found = {cell.at for cell in cells if cell.at is not None and bound(self._filters, cell.sums)}
-        return found | {int(at // length * length) for at in self._open_in(piece)}
+        return found | {int(at // length * length) for at in await self._open_in(piece)}
 
     async def _crowd(self, piece: Stretch) -> dict[int, int]:
         """Return how many rows there are to look through on each day."""
-        narrow = {name: value for name in NARROW if (value := getattr(self._filters, name)) is not None}
-        part = Part(piece.lo, piece.hi, **dict(list(narrow.items())[:1]))
-        return {
-            cell.at: cell.sums.requests for cell in await self._reports.cells(part, every="day") if cell.at
-        }
+        name = narrowest(self._filters)
+        names = {} if name is None else {name: getattr(self._filters, name)}
+        cells = await self._reports.cells(Part(piece.lo, piece.hi, **names), every="day")
+        return {cell.at: cell.sums.requests for cell in cells if cell.at is not None}
 
     async def _any(self, piece: Stretch) -> bool:
-        return bool(self._open_in(piece)) or await self._counted(self._part(piece)) > 0
+        return bool(await self._open_in(piece)) or await self._counted(self._part(piece)) > 0
 
     async def _counted(self, part: Part) -> int:
         """Return how many of a part there are at most."""
@@ -238,8 +240,9 @@ class _Search:
     def _part(self, piece: Stretch) -> Part:
         return msgspec.structs.replace(part_of(self._filters), since=piece.lo, until=piece.hi)
 
-    def _open_in(self, piece: Stretch) -> list[float]:
-        return [found.spot.opened_at for found in self._live if piece.lo <= found.spot.opened_at < piece.hi]
+    async def _open_in(self, piece: Stretch) -> list[float]:
+        began = [found.spot.opened_at for found in await self.live()]
+        return [at for at in began if piece.lo <= at < piece.hi]
 
 
 def bound(filters: Filters, sums: Sums) -> int:

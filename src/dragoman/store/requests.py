@@ -44,6 +44,9 @@ SORTED: Mapping[Order, str] = MappingProxyType(
 )
 """The orders that are by a figure, and its name."""
 
+Whose = Literal["key", "team", "user"]
+"""By whom those that are under way may be counted."""
+
 STATES: tuple[State, ...] = ("reserved", "settled", "cancelled", "failed", "interrupted")
 
 
@@ -165,6 +168,13 @@ class Live(msgspec.Struct, frozen=True):
     held_micros: int
 
 
+class UnderWay(msgspec.Struct, frozen=True):
+    """What is under way at one instant: some, the oldest first, and how many there are in all."""
+
+    oldest: tuple[Live, ...]
+    total: int
+
+
 class Ended(msgspec.Struct, frozen=True):
     """What rates are reckoned from: one exchange that has ended, in few figures."""
 
@@ -205,8 +215,14 @@ class Requests(Protocol):
             Failure: INVALID, `after` is no cursor of this order.
         """
 
-    async def live(self) -> list[Live]:
-        """Return the exchanges under way in every process, the oldest first; at most 1000."""
+    async def live(self, *, limit: int) -> UnderWay:
+        """Return the exchanges under way in every process: the oldest, and how many there are."""
+
+    async def live_among(self, ids: Sequence[str]) -> list[Live]:
+        """Return those of these exchanges that are under way, the oldest first."""
+
+    async def live_of(self, whose: Whose, name: str) -> int:
+        """Return how many exchanges of a key, a team or a user are under way in every process."""
 
     async def spots(self, since: float, *, limit: int) -> list[Spot]:
         """Return where the rows are that began then or later, in order; of too many the newest."""

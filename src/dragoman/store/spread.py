@@ -1,4 +1,4 @@
-"""How durations are spread: counts in buckets that each are a sixteenth of an octave wide.
+"""How durations are spread: histograms of counts, in buckets that are each a sixteenth of an octave wide.
 
 Percentiles of a million rows cannot be looked up, and means say little of what people wait for. So of each
 duration only its bucket is kept. Buckets grow by 2^(1/16), which is 4.4 %: a percentile told from them is
@@ -33,7 +33,8 @@ FEW = 8
 """Durations that are not worth folding."""
 
 SHORT, MANY = 4 * 256, 4 * 4096
-"""Bytes up to which a percentile is read off them, and of so many numbers that the same are counted first."""
+"""Bytes up to which a percentile is read off the numbers as they are, without making counts of them; and
+those above which equal numbers are counted before they are taken apart: each is quicker there."""
 
 _BITS = 23
 """Of a number, those that are the count; the others are the bucket."""
@@ -55,11 +56,11 @@ class Later(Mapping[int, int]):
         data: The bytes it is made of, if it is.
     """
 
-    __slots__ = ("_counts", "_data", "_make")
+    __slots__ = ("_counts", "_make", "data")
 
     def __init__(self, make: Callable[[], dict[int, int]], data: bytes | None = None) -> None:
         self._make = make
-        self._data = data
+        self.data = data
         self._counts: dict[int, int] | None = None
 
     def __getitem__(self, place: int) -> int:
@@ -80,9 +81,9 @@ class Later(Mapping[int, int]):
 
         That is all a percentile takes, in half the time of making a spread of it.
         """
-        if self._data is None or self._counts is not None or len(self._data) > SHORT:
+        if self.data is None or self._counts is not None or len(self.data) > SHORT:
             return _ordered(self._told())
-        numbers = sorted(_numbers(self._data))
+        numbers = sorted(_numbers(self.data))
         counts = [(number & _COUNT) - _NONE for number in numbers]
         if min(counts, default=0) < 0:  # what is taken off has to meet what it was added to
             return _ordered(self._told())
@@ -128,6 +129,9 @@ def added(*spreads: Counts) -> Counts:
     """Return all of several spreads together."""
 
     def make() -> dict[int, int]:
+        parts = [one.data for one in spreads if isinstance(one, Later) and one.data is not None]
+        if len(parts) == len(spreads):
+            return unpacked(b"".join(parts))
         found: dict[int, int] = {}
         for counts in spreads:
             for place, count in counts.items():

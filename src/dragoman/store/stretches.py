@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from dragoman.store.reports import LONGEST_NAME
-from dragoman.store.requests import COUNTING, SORTED, Filters, Order, Spot
+from dragoman.store.requests import COUNTING, SORTED, Filters, Order, Spot, Whose
 
 CHUNK = 4000
 """Rows that are looked through before it is asked whether enough was found."""
 
-NARROW: tuple[Literal["key", "team", "user"], ...] = ("key", "user", "team")
+NARROW: tuple[Whose, ...] = ("key", "user", "team")
 """Names that have an index of their own, the one that leaves fewest first."""
 
 TOKENS = (
@@ -139,6 +139,14 @@ class Query(NamedTuple):
 Looking = Generator[Query, Sequence[Sequence[Any]], Looked]
 
 
+def narrowest(filters: Filters) -> Whose | None:
+    """Return the name by whose index rows are looked through; None: by another index, of all names.
+
+    Those that have no such name are in none of these indexes.
+    """
+    return next((name for name in NARROW if getattr(filters, name)), None)
+
+
 def look_through(look: Look, stretches: Sequence[Stretch], tongue: Tongue) -> Looking:
     """Yield queries, be sent their rows, and return what was found in stretches that follow each other."""
     seen: list[Seen] = []
@@ -223,10 +231,9 @@ class _Words:
 
     def _index(self, filters: Filters) -> tuple[str, str]:
         """Return an index, and what it wants to be told."""
-        for name in NARROW:
-            if asked := getattr(filters, name):
-                sole = "" if name == "key" else f" and \"{name}\" <> ''"
-                return f"exchange_{name}", f'"{name}" = {self.value(asked)}{sole}'
+        if (name := narrowest(filters)) is not None:
+            sole = "" if name == "key" else f" and \"{name}\" <> ''"
+            return f"exchange_{name}", f'"{name}" = {self.value(getattr(filters, name))}{sole}'
         if filters.state in BADLY or filters.failure:
             return "exchange_ended_badly", ENDED_BADLY
         return "exchange_opened_at", ""

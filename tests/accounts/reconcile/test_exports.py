@@ -17,6 +17,14 @@ from dragoman.core.failure import Failure, Kind
 USAGE = HEAD + b",num_model_requests,input_tokens,output_tokens,model"
 
 
+CUT = b"""\
+start_time,end_time,input_tokens,num_model_requests,output_tokens
+1772323200,1772409600,10,1,20
+1772323200,1772409600,10,1,20
+"""
+"""Two rows of a day."""
+
+
 def row(**more: str) -> bytes:
     """Return a file of usage with one row, of which some cells are others."""
     cells = {"start": "1772323200", "requests": "1", "input": "10", "output": "2", "model": "m", **more}
@@ -160,3 +168,34 @@ def test_a_line_of_a_bill_names_its_model() -> None:
     """What stands in front of the comma."""
     assert model_of("gpt-4o-2024-08-06, cached input") == "gpt-4o-2024-08-06"
     assert model_of("web search tool calls") == "web search tool calls"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CUT[:-4], ":3: 4 cells under 5 columns; is the file whole?"),
+        (CUT + b"17", ":4: 1 cells under 5 columns"),
+        (CUT.replace(b",", b";"), "separated by ';'"),
+        (CUT.replace(b",", b"\t"), "separated by '\\t'"),
+    ],
+)
+def test_half_a_row_is_no_row(content: bytes, said: str) -> None:
+    """What was cut off is not nothing; one with times alone is of a time in which nobody asked."""
+    assert said in refusal(content)
+    assert len(read(("a.csv", CUT + b"1772409600,1772496000\n")).lines) == 1
+
+
+def test_what_two_files_tell_of_is_known() -> None:
+    """Of the same day and kind it may be in both; usage and costs, and embeddings, are other things."""
+    costs = b"start_time,end_time,amount_value\n1772323200,1772409600,1\n"
+    embeddings = CUT.replace(b"output_tokens", b"other_tokens")
+    assert read(("a", CUT), ("b", costs), ("c", embeddings)).twice == ()
+    assert read(("a", CUT), ("b", CUT)).twice == (FIRST,)
+
+
+@pytest.mark.parametrize(("begin", "end", "shifted"), [(0, 24, False), (8, 32, True), (8, 9, False)])
+def test_days_of_another_zone_are_known(begin: int, end: int, *, shifted: bool) -> None:
+    """A day that begins at another hour than ours is two halves of ours; an hour is of its day."""
+    times = b"%d,%d" % (1772323200 + begin * 3600, 1772323200 + end * 3600)
+    file = CUT.replace(b"1772323200,1772409600", times)
+    assert read(("a", file)).shifted is shifted

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 from tests.accounts.reconcile.test_openai import FIRST, HEAD, SECOND, read
 
 from dragoman.accounts.reconcile import BEYOND, Reconciled, Row, read_tolerance, reconciled
-from dragoman.accounts.reconcile.exports import ALL, DAY, Export
+from dragoman.accounts.reconcile import names as pairing
+from dragoman.accounts.reconcile.exports import ALL, DAY, Export, Line
+from dragoman.accounts.reconcile.names import Pairing
 from dragoman.core.failure import Failure
 from dragoman.store import AttemptRow, ExchangeRow, Meters
 from dragoman.store.bills import Bill
@@ -282,3 +286,47 @@ def _changed(row: AttemptRow, **more: Any) -> AttemptRow:
 
 def _row(found: Reconciled, model: str) -> Row:
     return next(row for row in found.rows if row.model == model)
+
+
+def test_what_makes_days_drift_is_said() -> None:
+    """Files that overlap, and days of another zone: neither is a drift of anybody's books."""
+    export = usage("1,10,5,m")
+    assert not compare(export, of("m", input=10, output=5)).notes
+    twice = compare(msgspec.structs.replace(export, twice=(FIRST, SECOND)), of("m"))
+    assert "several files tell of 2 days, from 2026-03-01 on: what is in more" in twice.notes[0]
+    shifted = compare(msgspec.structs.replace(export, shifted=True), of("m"))
+    assert "do not begin at midnight UTC" in shifted.notes[0]
+
+
+class Counted(str):
+    """A name that counts how often it is compared with another one."""
+
+    __slots__ = ()
+    times: ClassVar[list[int]] = [0]
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether it is the same."""
+        self.times[0] += 1
+        return str.__eq__(self, other)
+
+
+def test_many_models_are_not_looked_for_among_each_other_nor_by_the_thread_that_serves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two thousand models on both sides a name is compared a few times, in a thread aside."""
+    names = [Counted(f"m{number}") for number in range(2000)]
+    lines = tuple(Line(FIRST, name, {"requests": 1}) for name in names)
+    export = msgspec.structs.replace(usage("1,1,1,m"), lines=lines)
+    aside: list[bool] = []
+    pairs = pairing.paired
+
+    def paired(theirs: Collection[str], ours: Collection[str]) -> list[Pairing]:
+        aside.append(threading.current_thread() is not threading.main_thread())
+        return pairs(theirs, ours)
+
+    monkeypatch.setattr("dragoman.accounts.reconcile.paired", paired)
+    found = compare(export, *(of(name) for name in names))
+    assert [row.verdict for row in found.rows] == ["equal"] * 2000
+    assert Counted.times[0] < 20 * len(names)
+    assert aside == [True]

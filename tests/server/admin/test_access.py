@@ -10,10 +10,11 @@ import pytest
 from tests.house import ask, get, house, post
 from tests.server.admin.test_keys import Office, play
 
+from dragoman.accounts.budgets import BudgetSpec
 from dragoman.accounts.keys import mint
 from dragoman.core.failure import Failure
 from dragoman.server.admin.access import converted
-from dragoman.server.admin.keys import Rotation
+from dragoman.server.admin.keys import KeyBody, Rotation
 
 
 def test_the_open_gateways_stranger_looks_and_changes_nothing(tmp_path: Path) -> None:
@@ -88,3 +89,25 @@ def test_a_value_is_what_it_should_be_or_has_a_place(value: object, at: str) -> 
         converted(value, Rotation)
     assert caught.value.at == at
     assert caught.value.message[0].islower()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "at", "words"),
+    [
+        (KeyBody, {"name": "a", "role": "sk-canary" * 999}, "$.role", "one of admin, member, reader"),
+        (BudgetSpec, {"dollars": 1, "period": "sk-canary"}, "$.period", "one of day, month, total, week"),
+        (Rotation, {"overlap": 1}, "$", "there is no field `overlap`; there are overlap_s"),
+        (KeyBody, {"name": "a", "limits": {"x" * 9999: 1}}, "$.limits", "there are requests_per_minute, "),
+        (KeyBody, {"name": "a", "labels": {"role": 1}}, "$.labels[...]", "expected `str`, got `int`"),
+    ],
+)
+def test_a_value_that_may_not_be_is_answered_with_what_may(
+    kind: type, value: object, at: str, words: str
+) -> None:
+    """Its choices or fields are named; what was sent may be a secret in the wrong place and is not echoed."""
+    with pytest.raises(Failure) as caught:
+        converted(value, kind)
+    assert caught.value.at == at
+    assert words in caught.value.message
+    assert "canary" not in caught.value.message
+    assert len(caught.value.message) < 300

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.house import Answer, House, ask, chat, house, post
@@ -171,5 +172,61 @@ def test_what_is_not_there_or_not_ours_to_change(tmp_path: Path, method: str, pa
 
     async def scene(office: Office) -> None:
         assert (await office.send(method, path, {} if method != "GET" else None)).status == status
+
+    play(tmp_path, scene)
+
+
+ODD = (
+    "a/b",
+    "a b",
+    "a%b",
+    "a?b",
+    "a#b",
+    "\u00fcn\u00ef\U0001f989",
+    "..",
+    ".",
+    "a\\b",
+    "a%2Fb",
+    "_x",
+    "x" * 65,
+    "",
+)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_that_no_address_could_have_is_refused(tmp_path: Path, name: str) -> None:
+    """It is said what one may be made of; and who asks of such a key is told that there is none."""
+
+    async def scene(office: Office) -> None:
+        got = await office.send("POST", "/admin/keys", {"name": name})
+        assert (got.status, "dots, dashes and underscores" in got.json["error"]["message"]) == (400, True)
+        there = quote(name, safe="")
+        if not name or name in (".", ".."):
+            return
+        for kind in ("key", "team", "user"):
+            got = await office.send("GET", f"/admin/{kind}s/{there}")
+            missing = "path" if kind == "key" and "/" in name else kind  # what follows is what is done to it
+            assert (got.status, got.json["error"]["code"]) == (404, f"{missing}_not_found")
+        for kind in ("team", "user"):
+            got = await office.send("PUT", f"/admin/{kind}s/{there}", {})
+            assert (got.status, "dots, dashes and underscores" in got.json["error"]["message"]) == (400, True)
+        for action in ("rotate", "revoke"):
+            got = await office.send("POST", f"/admin/keys/{there}/{action}", {})
+            assert (got.status, got.json["error"]["code"]) == (404, "key_not_found")
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("name", ["a..b", "A.B-c_9", "9", "x" * 64])
+def test_a_name_that_is_one_is_reached(tmp_path: Path, name: str) -> None:
+    """Shown, changed, rotated and revoked by it."""
+
+    async def scene(office: Office) -> None:
+        await office.made(name)
+        path = f"/admin/keys/{name}"
+        assert (await office.send("GET", path)).json["name"] == name
+        assert (await office.send("PATCH", path, {"description": "d"})).json["description"] == "d"
+        assert (await office.send("POST", f"{path}/rotate", {})).json["key"]["name"] == name
+        assert (await office.send("POST", f"{path}/revoke", {})).json["status"] == "revoked"
 
     play(tmp_path, scene)

@@ -133,3 +133,18 @@ def test_without_a_key_a_file_is_declared_as_json(tmp_path: Path) -> None:
             assert (await ask(gate.port, post("/admin/reconcile?provider=p", export, told))).status == 403
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize(
+    "times", ["9999-12-31,", "253402300800,253402300800", "9999-12-31T23:59:59Z,9999-12-31"]
+)
+def test_the_last_day_there_is_can_be_told(times: str, form: str, tmp_path: Path) -> None:
+    """An export of the end of all times, which is in the year 10000, is a comparison and no bug."""
+
+    async def scene(gate: House) -> None:
+        answer = await sent(gate, f"{HEAD}\n{times},1,1,1,m\n", f"provider=p&format={form}")
+        assert answer.status == 200, answer.body
+        assert b"9999-12-31" in answer.body
+
+    play(tmp_path, scene)

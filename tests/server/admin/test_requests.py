@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from tests.house import House, ask, chat, get, house, post
+from tests.server.dashboard.booked import begin
 
 from dragoman.core.usage import MILLION
 from dragoman.server.admin import requests as module
+from dragoman.server.openapi.requests import LiveRequests
 from dragoman.simulator import Simulator
 from dragoman.simulator.behaviour import Behaviour, Fault
 from dragoman.simulator.script import Script
@@ -215,5 +218,22 @@ def test_what_is_under_way_is_told_while_it_is(tmp_path: Path) -> None:
             await writer.wait_closed()
             await running.rows(1)
             assert (await ask(running.port, get("/admin/live", as_("boss")))).json["live"] == []
+
+    asyncio.run(play())
+
+
+def test_there_are_as_many_under_way_as_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are told one by one, as many as may be, and all of them are counted."""
+    monkeypatch.setattr(module, "MOST_LIVE", 2)
+
+    async def play() -> None:
+        async with house(tmp_path, "", DRAGOMAN_KEYS=json.dumps(KEYS)) as running:
+            now = running.gateway.services.now()
+            for number in range(5):
+                await begin(running, number, now - 9 + number)
+            found = (await ask(running.port, get("/admin/live", as_("boss")))).json
+            assert msgspec.convert(found, LiveRequests, strict=True).total == 5
+            assert [one["id"][-1] for one in found["live"]] == ["0", "1"]
+            assert [one["target"] for one in found["live"]] == ["m-1", "m-1"]
 
     asyncio.run(play())

@@ -51,3 +51,11 @@ async def book(gate: House, *rows: ExchangeRow) -> None:
     """Put exchanges into a house's ledger, each with its attempt, if anybody was asked."""
     for row in rows:
         await gate.gateway.store.settle(row, [attempt(row)] if row.provider else [])
+
+
+async def begin(gate: House, number: int, at: float, **more: Any) -> ExchangeRow:
+    """Put an exchange into a house's ledger that another process has under way; return its row."""
+    asked = msgspec.structs.replace(exchange(number, at, state="reserved", **more), settled_at=None)
+    row = msgspec.structs.replace(asked, provider=None, answered_model=None, latency_ms=None, meters=Meters())
+    await gate.gateway.store.open_exchange(row, attempt(asked))
+    return row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from pathlib import Path
 
 from tests.house import house
@@ -36,6 +37,29 @@ def test_entries_come_in_pages_as_text(tmp_path: Path) -> None:
             assert "key-059" not in second
             assert 'rel="next"' not in second
             assert f'href="/admin/audit?format=csv&amp;before={number}"' in second
+
+    asyncio.run(play())
+
+
+def test_an_entry_says_which_fields_it_is_about(tmp_path: Path) -> None:
+    """Those within others as well: what was changed is a limit, and not its terms."""
+    details = {
+        b'{"was":{"terms":{"limits":{"parallel":1},"models":["m"]}},"is":{"terms":{"models":["m"]}}}': (
+            "requests at once"
+        ),
+        b'{"was":{"role":"user"},"is":{"role":"user"}}': "as it was",
+        b'{"is":{"cap_micros":5,"team":""}}': "cap",
+        b'{"is":{}}': "nothing set",
+    }
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            for detail in details:
+                await gate.gateway.store.audit.write(AuditRow(2e9, "me", "key.change", "red", detail))
+            page = (await browser.open("/admin/audit")).body.decode()
+            told = re.findall(r"<summary>(.*?)</summary>", page)[: len(details)]
+            assert told == [*details.values()][::-1]
 
     asyncio.run(play())
 

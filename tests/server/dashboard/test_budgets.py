@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import re
+import threading
 from pathlib import Path
 
+import pytest
 from tests.accounts.rows import attempt, exchange
 from tests.server.dashboard.office import HOSTILE, Office, play, words
 from tests.server.dashboard.signed import signed
@@ -319,3 +322,47 @@ def test_a_long_list_goes_on_after_its_last() -> None:
     found = [caps.Cap(BudgetRow(name=name, scope="all", cap_micros=1, created_at=0.0)) for name in "abc"]
     assert budgets._place(found, found[1].mark) == 2
     assert budgets._place(found, "gone") == 0
+
+
+def test_of_forms_sent_at_once_one_is_taken(tmp_path: Path) -> None:
+    """Those made of what it then no longer is are told so: nobody's change is overwritten unseen."""
+
+    async def scene(office: Office) -> None:
+        await office.budget("mine", dollars="1")
+        await office.group("team", "red")
+        kept = office.gate.gateway.store.budgets
+        [row] = await kept.rows()
+        mark = {"seen": caps.typed_cap(row)["seen"]}
+        sent = [office.browser.send("/admin/budgets/mine", {**mark, "cap": str(cap)}) for cap in range(2, 8)]
+        taken = [answer.status for answer in await asyncio.gather(*sent)]
+        assert sorted(taken) == [303, 409, 409, 409, 409, 409]
+        [row] = await kept.rows()
+        assert row.cap_micros == (2 + taken.index(303)) * 1_000_000
+        page = await office.page("/admin/teams/red")
+        [seen] = re.findall(r'name="seen" value="([^"]+)"', page)
+        forms = [{"seen": seen, "description": word} for word in "abcdef"]
+        answers = await asyncio.gather(*(office.browser.send("/admin/teams/red", form) for form in forms))
+        assert sorted(answer.status for answer in answers) == [303, 409, 409, 409, 409, 409]
+
+    play(tmp_path, scene)
+
+
+def test_tables_are_written_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of keys each has windows of its own: the thread that serves requests writes none."""
+    aside: list[bool] = []
+    write = budgets._table
+
+    def written(found: list[caps.Cap]) -> str:
+        aside.append(threading.current_thread() is not threading.main_thread())
+        return write(found)
+
+    monkeypatch.setattr(budgets, "_table", written)
+
+    async def scene(office: Office) -> None:
+        await crowd(office)
+        for path, least in (("/admin/budgets", 121), ("/admin/budgets/each", 120)):
+            answer = await office.browser.open(f"{path}?format=csv")
+            assert answer.body.count(b"\r\n") >= least
+
+    play(tmp_path, scene)
+    assert aside == [True, True]

@@ -103,8 +103,8 @@ def test_a_form_says_what_it_is_shown(budget: BudgetRow) -> None:
         ({"cap": "1", "alerts": "x"}, "alerts", "whole percents"),
         ({"cap": "1", "alerts": "0"}, "alerts", "expected"),
         ({"cap": "1", "alerts": "1,2,3,4,5,6,7,8,9,10,11"}, "alerts", "10 shares"),
-        ({"cap": "1", "scope": "moon"}, "scope", "nvalid enum"),
-        ({"cap": "1", "period": "hour"}, "period", "nvalid enum"),
+        ({"cap": "1", "scope": "moon"}, "scope", "one of all, key, model, team, user"),
+        ({"cap": "1", "period": "hour"}, "period", "one of day, month, total, week"),
     ],
 )
 def test_what_is_no_budget_is_refused_at_its_field(form: dict[str, str], field: str, words: str) -> None:

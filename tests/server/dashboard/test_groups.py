@@ -16,6 +16,7 @@ from dragoman.accounts.issuing import terms_of
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.server.dashboard import groups
 from dragoman.store.keys import GroupKind
+from dragoman.store.reports import Cell, Part
 
 kinds = pytest.mark.parametrize("kind", get_args(GroupKind))
 
@@ -76,6 +77,7 @@ def test_one_lives(tmp_path: Path, kind: GroupKind) -> None:
         )
         assert f"The {kind} apple is made" in page
         assert "50 tok a day" in page
+        assert "chart-spark" not in page  # the same days stand in the chart
         form = {"seen": seen(page), "description": HOSTILE, "models": "m\nn"}
         page = await office.done(f"/admin/{kind}s/apple", form)
         assert HOSTILE in words(page)
@@ -158,3 +160,37 @@ def test_who_may_only_look_changes_nothing(tmp_path: Path, kind: GroupKind) -> N
 def test_addresses_are_quoted() -> None:
     """A name is one part of an address, whatever is in it."""
     assert groups.address("team", "a/b c") == "/admin/teams/a%2Fb%20c"
+
+
+@kinds
+def test_what_the_others_spent_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: GroupKind
+) -> None:
+    """Day by day the sums of one page alone; sorted and counted are all of them."""
+    monkeypatch.setattr(groups, "SHOWN", 2)
+
+    async def scene(office: Office) -> None:
+        for number in range(5):
+            await office.group(kind, f"g{number}")
+            of: dict[str, Any] = {kind: f"g{number}"}
+            await office.spend(1_000_000 * (number + 1), **of)
+        reports = office.gate.gateway.store.reports
+        read: list[tuple[list[str] | None, str | None]] = []
+        cells = reports.cells
+
+        async def noted(part: Part, **asked: Any) -> list[Cell]:
+            among = asked.get("among")
+            read.append((None if among is None else list(among), asked.get("every")))
+            return await cells(part, **asked)
+
+        monkeypatch.setattr(reports, "cells", noted)
+        page = await office.page(f"/admin/{kind}s")
+        assert (names(page, kind), f"5 {kind}s" in page) == (["g0", "g1"], True)
+        assert read == [(["g0", "g1"], "day")]
+        read.clear()
+        page = await office.page(f"/admin/{kind}s?sort=spend&after=g3")
+        assert names(page, kind) == ["g2", "g1"]
+        assert "$3.00" in page
+        assert read == [(None, None), (["g2", "g1"], "day")]
+
+    play(tmp_path, scene)

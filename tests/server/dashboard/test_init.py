@@ -15,6 +15,7 @@ from tests.house import House, ask, get, house
 from tests.server.dashboard.signed import Browser, admin_key, key_of, signed
 
 from dragoman.accounts.sessions import IDLE_S, LASTS_S
+from dragoman.core.failure import Failure, Kind
 from dragoman.server.assets import Assets
 from dragoman.server.dashboard import COOKIE, HOME, Dashboard
 from dragoman.server.dashboard.visit import Action, Page
@@ -348,6 +349,26 @@ def test_a_bug_is_told_and_shows_no_trace(tmp_path: Path, monkeypatch: pytest.Mo
     play(tmp_path, act)
 
 
+def test_a_store_that_is_away_is_no_bug_at_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither for who signs in over an old session, nor for who signs out, nor who only asks to."""
+
+    async def act(gate: House) -> None:
+        key = await admin_key(gate)
+        browser = await signed(gate, key)
+
+        async def away(*_: object, **__: object) -> None:
+            raise Failure(Kind.UNAVAILABLE, "the store does not answer")
+
+        monkeypatch.setattr(gate.gateway.store.sessions, "close", away)
+        answers = [await browser.sign_in(key), await browser.send("/admin/logout", {})]
+        monkeypatch.setattr(gate.gateway.store.sessions, "find", away)
+        answers.append(await browser.open("/admin/login"))
+        for answer in answers:
+            assert (answer.status, b"he store does not answer" in answer.body) == (503, True)
+
+    play(tmp_path, act)
+
+
 def test_a_form_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
     """Whoever promises a form and sends half of it holds no connection for ever."""
 
@@ -373,13 +394,41 @@ def test_a_page_says_what_it_does_not_have(tmp_path: Path) -> None:
         ):
             answer = await browser.open(path)
             assert (answer.status, b"Overview" in answer.body) == (status, True), path
+            assert (b'role="alert"' in answer.body) == (status != 404), path
         for answer in (
             await browser.open("/admin/logout"),
-            await Browser(gate).open("/admin/keys/%0a/rotate"),
+            await Browser(gate).open("/admin/prices/reprice"),
         ):
             assert (answer.status, answer.headers["allow"]) == (405, "POST")
             assert answer.headers["content-security-policy"]
             assert b"does not take GET" in answer.body
+
+    play(tmp_path, act)
+
+
+def test_what_is_not_there_is_said_calmly(tmp_path: Path) -> None:
+    """What it is, and where its list is: no alarm and no codes, in the frame and in the drawer alike."""
+
+    async def act(gate: House) -> None:
+        browser = await signed(gate)
+        for path, told in (
+            ("/admin/keys/none", "There is no key of this name"),
+            ("/admin/keys/a%2Fb", "There is no key of this name"),
+            ("/admin/teams/a%2Fb%3F", "There is no team of this name"),
+            ("/admin/users/%2E%2E%2Fx", "There is no user of this name"),
+            ("/admin/budgets/none", "There is no budget of this name"),
+            ("/admin/requests/none", "There is no request of this id"),
+        ):
+            answer = await browser.open(path)
+            page = answer.body.decode()
+            [lost] = re.findall(r'<section class="nothing lost"(.*?)</section>', page, re.DOTALL)
+            kind = path.split("/")[2]
+            assert (answer.status, told in lost) == (404, True), (path, lost)
+            assert f'<a class="button" href="/admin/{kind}">All {kind}</a>' in lost
+            assert 'class="trouble"' not in page
+            assert "not_found" not in page
+        part = await browser.open("/admin/requests/none", {"hx-request": "true"})
+        assert (part.status, b'class="nothing lost"' in part.body) == (404, True)
 
     play(tmp_path, act)
 

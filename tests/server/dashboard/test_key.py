@@ -6,13 +6,17 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.server.dashboard.booked import begin
 from tests.server.dashboard.office import HOSTILE, Office, play, words
 from tests.server.dashboard.signed import signed
 
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.core.failure import Failure
 from dragoman.server.dashboard import key
+from dragoman.store.audit import AuditRow
+from dragoman.store.keys import KeyRow, SecretRow
 
 DAY_S = 86_400
 
@@ -29,7 +33,10 @@ def test_everything_about_a_key(tmp_path: Path) -> None:
     """Its figures are the ledger's, its limits as they stand, its budgets, secrets and history are there."""
 
     async def scene(office: Office) -> None:
-        await office.group("team", "red", limits=LimitTerms(tokens_per_day=1_000_000))
+        await office.group("team", "red", limits=LimitTerms(tokens_per_day=1_000_000, parallel=9))
+        now = office.gate.gateway.services.now()
+        for number, whose in enumerate((("pear", "red"), ("apple", "red"), ("apple", "red"), ("pear", ""))):
+            await begin(office.gate, number, now, key=whose[0], team=whose[1])
         terms = Terms(
             description=HOSTILE,
             labels={"x": HOSTILE.replace("\u202e", "")},
@@ -45,13 +52,15 @@ def test_everything_about_a_key(tmp_path: Path) -> None:
         await office.budget("of-all", dollars="100")
         page = words(await office.page("/admin/keys/apple"))
         assert "$1.50" in page
+        assert "chart-spark" not in page  # the same days stand in the chart
         [plot] = re.findall(r'data-plot="(.*?)" role', page)
         values = json.loads(plot)["series"][0]["values"]
         assert values[-1] == 1.5
         assert values[-3] is None
         assert len(values) == 30
         assert re.search(r"Requests a minute <[^>]*>of this key.*?1 <[^>]*>of 5<", page)
-        assert re.search(r"Requests at once <[^>]*>of this key.*?0 <[^>]*>of 3<", page)
+        assert re.search(r"Requests at once <[^>]*>of this key</[^>]*>.{,90}?>2 <[^>]*>of 3<", page)
+        assert re.search(r"Requests at once <[^>]*>of this key's team.*?>3 <[^>]*>of 9<", page)
         assert re.search(r"Tokens a day <[^>]*>of this key's team.*?of 1,000,000<", page)
         assert re.search(r'own</a> <span class="quiet-word">a month.*?\$1.50</span> <[^>]*>of \$2.00', page)
         assert "00:00 Europe/Rome" in page
@@ -282,3 +291,73 @@ def test_roles() -> None:
     with pytest.raises(Failure) as caught:
         key.role_of({"role": "king"})
     assert caught.value.at == "role"
+
+
+def test_a_secret_holds_no_longer_than_its_key(tmp_path: Path) -> None:
+    """Of a key that is revoked or ends, its secrets are told to end with it, and not when it is rotated."""
+
+    async def scene(office: Office) -> None:
+        await office.key("apple")
+        assert "it is rotated" in await office.page("/admin/keys/apple")
+        await office.issuing.revoke("a test", "apple")
+        page = await office.page("/admin/keys/apple")
+        assert "it is rotated" not in page
+        assert re.search(r'data-label="Holds until"><span class="badge quiet">ended</span>', page)
+        await office.key("berry", expires_at=office.gate.gateway.services.now() + 10 * DAY_S)
+        page = words(await office.page("/admin/keys/berry"))
+        assert "it is rotated" not in page
+        assert re.search(
+            r'data-label="Holds until"><time[^>]*>in 9 days</time> <span class="hint">with the key', page
+        )
+
+    play(tmp_path, scene)
+
+
+def test_of_many_names_some_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page does not grow with the teams and users there are; any of them can be typed."""
+    monkeypatch.setattr(key, "KNOWN", 1)
+
+    async def scene(office: Office) -> None:
+        for name in ("blue", "red"):
+            await office.group("team", name)
+            await office.group("user", name)
+        await office.key("apple")
+        page = await office.page("/admin/keys/apple")
+        for kind in ("teams", "users"):
+            assert f'<datalist id="known-{kind}"><option value="blue"></datalist>' in page
+        form = {"seen": field(page, "seen", "key-form"), "role": "member", "team": "red", "user": "red"}
+        await office.done("/admin/keys/apple", form)
+        assert (await office.issuing.show("apple")).row.team == "red"
+
+    play(tmp_path, scene)
+
+
+def test_the_first_end_is_a_secrets_end() -> None:
+    """Its own, its key's, or when that was taken back: whichever is first."""
+    row = KeyRow(name="apple", created_at=1.0)
+    secret = SecretRow("d", "apple", 1.0)
+    assert key.ends(row, secret) is None
+    assert key.ends(row, msgspec.structs.replace(secret, expires_at=9.0)) == 9.0
+    late = msgspec.structs.replace(row, expires_at=7.0)
+    assert key.ends(late, msgspec.structs.replace(secret, expires_at=9.0)) == 7.0
+    assert key.ends(msgspec.structs.replace(late, revoked_at=3.0), secret) == 3.0
+
+
+def test_an_expired_key_is_told_as_one(tmp_path: Path) -> None:
+    """It has ended, its secrets with it; who rotates it is told that this lets nobody in."""
+
+    async def scene(office: Office) -> None:
+        kept, now = office.gate.gateway.store.keys, office.gate.gateway.services.now()
+        row = KeyRow(name="apple", created_at=now - 60, expires_at=now - 30)
+        audit = AuditRow(now, "a test", "key.create", "apple")
+        assert await kept.add(row, SecretRow("d" * 64, "apple", now - 60), audit)
+        await office.key("berry")
+        page = await office.page("/admin/keys/apple")
+        assert "<h2>Ended</h2>" in page
+        assert re.search(r'data-label="Holds until"><span class="badge quiet">ended</span>', page)
+        for name, told in (("apple", True), ("berry", False)):
+            made = await office.browser.send(f"/admin/keys/{name}/rotate", {"overlap": "1"})
+            assert (made.status, b"The key has expired" in made.body) == (200, told)
+        assert "<h2>Ends</h2>" in await office.page("/admin/keys/berry")
+
+    play(tmp_path, scene)

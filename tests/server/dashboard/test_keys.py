@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.server.dashboard.office import HOSTILE, Office, play, words
@@ -17,7 +18,10 @@ from dragoman.accounts.keys import well_formed
 from dragoman.accounts.terms import LimitTerms, Terms
 from dragoman.core.failure import Failure, Kind
 from dragoman.server.dashboard import caps, keys
+from dragoman.store.audit import AuditRow
 from dragoman.store.budgets import Share, Window
+from dragoman.store.keys import KeyRow, SecretRow
+from dragoman.store.reports import Cell, Part
 
 MONTH_S = 32 * 86_400
 
@@ -53,7 +57,7 @@ def test_keys_stand_with_what_they_spent(tmp_path: Path) -> None:
         assert names(page) == ["apple", "berry", "boss", "eye"]
         rows = {name: words(row) for name, row in zip(names(page), page.split("<tr>")[2:], strict=True)}
         assert "$2.500007" in rows["apple"]
-        assert '$2.50</span> <span class="quiet-word">of $5.00' in rows["apple"]
+        assert '$2.50</span> <span class="quiet-word">of $5.00 a month<' in rows["apple"]
         assert ">unknown</span>" in rows["berry"]
         assert "any a min" in rows["berry"]
         assert "as everybody" in rows["apple"]
@@ -85,6 +89,8 @@ def test_filters_and_sort_are_in_the_address(tmp_path: Path) -> None:
             ("sort=created", ["berry", "apple", "boss", "eye"]),
         ):
             assert names(await office.page(f"/admin/keys?{query}")) == found, query
+        for query, count in (("q=err", "1 key · 1 revoked not shown"), ("q=appl", "1 key<")):
+            assert count in await office.page(f"/admin/keys?{query}"), query
         nothing = await office.page("/admin/keys?q=zzz")
         assert "No key is like that" in nothing
         for query in ("status=odd", "role=odd", "sort=odd", "colour=red"):
@@ -292,3 +298,83 @@ def test_limits_in_few_words() -> None:
     terms = LimitTerms(requests_per_minute=60, tokens_per_day=2_000_000, parallel=0)
     assert keys.limits(terms) == "60 a min, 2M tok a day, any at once"
     assert keys.limits(LimitTerms()) == ""
+
+
+async def crowd(office: Office, many: int) -> None:
+    """Make many keys, the last of which spent most."""
+    kept, now = office.gate.gateway.store.keys, office.gate.gateway.services.now()
+    audit = AuditRow(now, "a test", "key.create", "k")
+    for number in range(many):
+        name = f"k{number:04}"
+        secret = SecretRow(f"{number:064x}", name, now)
+        assert await kept.add(KeyRow(name=name, created_at=now - number), secret, audit)
+    for number in range(many - 3, many):
+        await office.spend(1_000_000 * (number + 1), key=f"k{number:04}")
+
+
+def test_what_the_others_spent_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Day by day the sums of one page's keys alone, however many there are; of all the month, to sort by."""
+
+    async def scene(office: Office) -> None:
+        await crowd(office, 3 * keys.SHOWN)
+        reports = office.gate.gateway.store.reports
+        read: list[tuple[int, str | None]] = []
+        cells = reports.cells
+
+        async def noted(part: Part, **asked: Any) -> list[Cell]:
+            among = asked.get("among")
+            read.append((-1 if among is None else len(among), asked.get("every")))
+            return await cells(part, **asked)
+
+        monkeypatch.setattr(reports, "cells", noted)
+        first = await office.page("/admin/keys?q=k")
+        assert (names(first)[-1], read) == (f"k{keys.SHOWN - 1:04}", [(keys.SHOWN, "day")])
+        assert "150 keys" in first
+        read.clear()
+        dear = await office.page("/admin/keys?sort=spend&q=k")
+        assert names(dear)[:4] == ["k0149", "k0148", "k0147", "k0000"]
+        assert "$150.00" in dear
+        assert read == [(-1, None), (keys.SHOWN, "day")]
+        assert names(await office.page("/admin/keys?q=k0148")) == ["k0148"]
+        read.clear()
+        answer = await office.browser.open("/admin/keys?format=csv&q=k")
+        told = {row["name"]: row for row in csv.DictReader(io.StringIO(answer.body.decode()))}
+        assert (len(told), told["k0149"]["month_cost_usd"]) == (150, "150")
+        assert read == [(-1, None)]
+
+    play(tmp_path, scene)
+
+
+def test_of_many_teams_one_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a few one is chosen; of many the first are offered, and any of them is found by its name."""
+    monkeypatch.setattr(keys, "CHOICES", 2)
+    monkeypatch.setattr(keys, "KNOWN", 2)
+
+    async def scene(office: Office) -> None:
+        for name in ("blue", "green"):
+            await office.group("team", name)
+        await office.key("apple", team="green")
+        assert '<select id="team"' in await office.page("/admin/keys")
+        await office.group("team", "red")
+        await office.key("berry", team="red")
+        page = await office.page("/admin/keys?team=red")
+        assert names(page) == ["berry"]
+        assert '<input id="team" name="team" value="red" list="known-team"' in page
+        [offered] = re.findall(r'<datalist id="known-team">(.*?)</datalist>', page)
+        assert re.findall(r'value="([^"]*)"', offered) == ["blue", "green", "-"]
+        assert names(await office.page("/admin/keys?team=-")) == ["boss", "eye"]
+
+    play(tmp_path, scene)
+
+
+def test_who_spent_nothing_has_no_curve(tmp_path: Path) -> None:
+    """A dash, and no line along the ground: one that spent has its thirty days."""
+
+    async def scene(office: Office) -> None:
+        await office.key("apple")
+        await office.key("berry")
+        await office.spend(5, key="berry")
+        page = await office.page("/admin/keys")
+        assert (names(page)[:2], page.count("chart-spark")) == (["apple", "berry"], 1)
+
+    play(tmp_path, scene)

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.house import ask, chat, house, post
-from tests.server.dashboard.booked import attempt, book, exchange
+from tests.server.dashboard.booked import attempt, begin, book, exchange
 from tests.server.dashboard.signed import key_of, signed
 
 from dragoman.accounts.budgeting import put
 from dragoman.accounts.budgets import BudgetSpec
-from dragoman.server.dashboard.overview import PERIODS, instant
+from dragoman.server.dashboard.overview import PERIODS, SHOWN, instant
 from dragoman.simulator import Simulator
 from dragoman.store import Meters
 
@@ -140,6 +140,21 @@ def test_what_is_under_way_is_seen(tmp_path: Path) -> None:
             live = (await browser.open("/admin?part=live", PART)).body.decode()
             assert f'id="live-{row.id}"' in live
             assert '<span class="badge live">live</span>' in live
+
+    asyncio.run(play())
+
+
+def test_all_that_is_under_way_is_counted(tmp_path: Path) -> None:
+    """The oldest are told, with how many there are beside them."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            now = gate.gateway.services.now()
+            rows = [await begin(gate, number, now - 20 + number) for number in range(SHOWN + 3)]
+            live = (await browser.open("/admin?part=live", PART)).body.decode()
+            assert re.findall(r'id="live-([^"]+)"', live) == [row.id for row in rows[:SHOWN]]
+            assert "and 3 more under way" in live
 
     asyncio.run(play())
 

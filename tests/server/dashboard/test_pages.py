@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.house import house
 
 from dragoman.server import admin
-from dragoman.server.dashboard.pages import PAGES, RAIL
+from dragoman.server.dashboard.pages import LISTS, PAGES, RAIL, List, above
 from dragoman.server.dashboard.visit import Page
 
 
@@ -36,6 +36,14 @@ def test_the_rail_leads_somewhere() -> None:
     assert {stop.icon for stop in RAIL} <= signs
 
 
+def test_a_page_belongs_to_its_list() -> None:
+    """Whatever is below one belongs to it, the list itself to none; each of them is a page."""
+    assert {f"/admin/{name}" for name in LISTS} <= {part.path for part in PAGES if isinstance(part, Page)}
+    assert above("/admin/keys/a/b") == List("/admin/keys", "keys")
+    assert above("/admin/keys") is None
+    assert above("/admin/keyss/x") is None
+
+
 def test_every_page_is_json_for_a_program(tmp_path: Path) -> None:
     """At the same address, but for the overview's, which is one further in."""
 
@@ -43,7 +51,7 @@ def test_every_page_is_json_for_a_program(tmp_path: Path) -> None:
         async with house(tmp_path) as gate:
             return {one.path for one in admin.routes(gate.gateway) if "GET" in (one.methods or ())}
 
-    told = {path.replace("/admin/overview", "/admin") for path in asyncio.run(play())}
+    told = {path.replace("/admin/overview", "/admin").replace(":path", "") for path in asyncio.run(play())}
     pages = {page.path.replace(":path", "") for page in PAGES if isinstance(page, Page)}
     assert {stop.path for stop in RAIL} <= pages
     assert pages <= told

@@ -9,13 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.house import House, ask, chat, house, post
-from tests.server.dashboard.booked import book, exchange
+from tests.server.dashboard.booked import attempt, begin, book, exchange
 from tests.server.dashboard.signed import Browser, key_of, signed
 
 from dragoman.accounts.costing import CostLine
-from dragoman.server.dashboard.request import ends, exact, passed, rate, tale, target_of
+from dragoman.accounts.course import Span
+from dragoman.server.admin import requests as log
+from dragoman.server.dashboard.request import ends, exact, first_of, passed, rate, tale, target_of
 from dragoman.simulator import Simulator
 from dragoman.simulator.behaviour import Behaviour, Fault
 from dragoman.simulator.script import Script
@@ -114,7 +117,7 @@ def test_what_is_not_there_is_a_404(tmp_path: Path) -> None:
             for headers in (None, PART):
                 page = await told(browser, "req_nobody", headers, 404)
                 assert ("<html" in page) is (headers is None)
-                assert "no exchange of this id" in page.lower()
+                assert "there is no request of this id" in page.lower()
             assert "data-close-drawer" in page
             assert (await browser.open("/admin/requests/x?frob=1")).status == 400
 
@@ -190,7 +193,7 @@ def test_failed_attempts_and_fallbacks_are_told(tmp_path: Path) -> None:
                 ),
                 AttemptRow(
                     exchange_id=row.id, number=2, provider="openai", model="m-1", opened_at=at,
-                    state="settled", tier="flex", price="operator 7", meters=row.meters,
+                    state="settled", tier="flex", price="operator 7", meters=row.meters, first_event_ms=500.0,
                 ),
             ]  # fmt: skip
             await gate.gateway.store.settle(row, tries)
@@ -199,6 +202,7 @@ def test_failed_attempts_and_fallbacks_are_told(tmp_path: Path) -> None:
             assert told_.startswith("2 attempts")
             for words in ("groq/m-0", "rate limited: slow down", "429", "openai/m-1", "flex"):
                 assert words in told_
+            assert 'data-label="First token" class="num">298 ms</td>' in page  # its own, not its client's 500
             assert "groq/m-0 · rate limited" in panel(page, "way")
             assert page.count('class="span attempt fault"') == 1
             assert page.count('class="first"') == 1
@@ -226,8 +230,9 @@ def test_unknown_is_said(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-def test_while_it_is_under_way_it_looks_again(tmp_path: Path) -> None:
-    """A live request's part asks for itself until it has ended, and then no more."""
+def test_while_it_is_under_way_it_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live request's part asks for itself until it has ended, and then no more; whatever else is live."""
+    monkeypatch.setattr(log, "MOST_LIVE", 1)
 
     async def play() -> None:
         async with Simulator(script=HANGING) as sim, house(tmp_path, sim.url) as gate:
@@ -239,7 +244,10 @@ def test_while_it_is_under_way_it_looks_again(tmp_path: Path) -> None:
             while b"data: " not in await reader.readline():
                 pass
             [row] = await gate.gateway.store.exchanges()
+            for number in range(3):  # another process's, which began before it
+                await begin(gate, number, row.opened_at - 9)
             page = await told(browser, row.id)
+            assert re.search(r"Tokens read / written</h2><p[^>]*>\d+ so far<", page)
             again = f"/admin/requests/{row.id}?part=body"
             assert f'hx-get="{again}" hx-trigger="tick from:body" hx-swap="outerHTML"' in page
             assert "it has not ended yet" in panel(page, "words")
@@ -269,6 +277,17 @@ def test_figures_are_exact() -> None:
     assert rate(CostLine(1, "request", None, Decimal("0.005"), Decimal(5000))) == "$0.005 each"
     assert rate(CostLine(1, "input", 10, None, None)) == "\u2013"
     assert passed(1234.56) == "1,234.6 ms"
+
+
+def test_an_attempt_has_its_own_first_content() -> None:
+    """From when it was made: by the bar it has, by the clock where it has none; never less than nothing."""
+    row = exchange(1, 100.0)
+    tried = msgspec.structs.replace(attempt(row), number=2, opened_at=100.2, first_event_ms=500.0)
+    bar = Span("attempt", 250.0, 500.0, attempt=2)
+    assert first_of(row, [Span("attempt", 0.0, 240.0, attempt=1), bar], tried) == 250.0
+    assert first_of(row, [], tried) == pytest.approx(300.0)
+    assert first_of(row, [], msgspec.structs.replace(tried, opened_at=101.0)) == 0.0
+    assert first_of(row, [bar], msgspec.structs.replace(tried, first_event_ms=None)) is None
 
 
 def test_how_it_came_to_its_answer_is_in_words() -> None:

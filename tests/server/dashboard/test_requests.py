@@ -12,10 +12,12 @@ from urllib.parse import quote
 
 import pytest
 from tests.house import House, chat, house, post
-from tests.server.dashboard.booked import book, exchange
+from tests.server.dashboard.booked import begin, book, exchange
 from tests.server.dashboard.signed import Browser, key_of, signed
 
 from dragoman.accounts.requests import Asked
+from dragoman.server.admin import requests as log
+from dragoman.server.dashboard import requests
 from dragoman.server.dashboard.requests import SHOWN, beyond, told_of
 from dragoman.server.dashboard.words import NONE, UNKNOWN
 from dragoman.simulator import Simulator
@@ -42,9 +44,11 @@ def ids(page: str) -> list[str]:
 
 
 def cells(page: str, row: ExchangeRow) -> dict[str, str]:
-    """Return a row's cells by the names they have on a phone."""
+    """Return a row's cells by the names they have on a phone, or in the head where a phone has none."""
     [line] = [one for one in re.findall(r"<tr data-row>.*?</tr>", page, re.DOTALL) if row.id in one]
-    found = re.findall(r'<td data-label="([^"]+)"[^>]*>(.*?)</td>', line, re.DOTALL)
+    found = re.findall(r'<td(?: data-label="([^"]+)")?[^>]*>(.*?)</td>', line, re.DOTALL)
+    nameless = iter(("Key", "Model → target", "State", "Notes"))
+    found = [(name or next(nameless), text) for name, text in found]
     return {
         name: html.unescape(re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", text))).strip() for name, text in found
     }
@@ -282,6 +286,64 @@ def test_what_is_typed_wrongly_is_told_and_kept(tmp_path: Path, query: str, at: 
     asyncio.run(play())
 
 
+def test_of_many_names_some_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page does not grow with the keys there are; any of them is found by its name all the same."""
+    monkeypatch.setattr(requests, "KNOWN", 2)
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            for name in ("ann", "bob", "zoe"):
+                await key_of(gate, name)
+            row = exchange(1, gate.gateway.services.now() - 60, key="zoe")
+            await book(gate, row)
+            page = await seen(browser, "key=zoe")
+            [offered] = re.findall(r'<datalist id="known-key">(.*?)</datalist>', page)
+            assert re.findall(r'value="([^"]*)"', offered) == ["ann", "bob", "-"]
+            assert (ids(page), 'value="zoe"' in page) == ([row.id], True)
+
+    asyncio.run(play())
+
+
+def test_rows_are_lean(tmp_path: Path) -> None:
+    """With names, a target and notes, fifty of them take few bytes: what all share is said once."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            at = gate.gateway.services.now() - 60
+            rows = [
+                exchange(number, at + number / 100, key="support-triage", model="assistant", attempts=2,
+                         provider="anthropic", answered_model="claude-sonnet-4-5", losses=("dropped:seed",))
+                for number in range(SHOWN)
+            ]  # fmt: skip
+            await book(gate, *rows)
+            [body] = re.findall(r"<tbody.*?</tbody>", await seen(browser), re.DOTALL)
+            assert body.count("<tr data-row>") == SHOWN
+            assert len(body) / SHOWN < 1000
+
+    asyncio.run(play())
+
+
+def test_tokens_are_sorted_by_both(tmp_path: Path) -> None:
+    """The heading that sorts stands over both columns: the order is that of what was read and written."""
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            at = gate.gateway.services.now() - 60
+            read = exchange(1, at, meters=Meters(input=900, output=1, cost_micros=1))
+            wrote = exchange(2, at + 1, meters=Meters(input=500, output=700, cost_micros=1))
+            await book(gate, read, wrote)
+            page = await seen(browser, "sort=tokens")
+            assert ids(page) == [wrote.id, read.id]
+            [head] = re.findall(r'<th scope="colgroup"([^>]*)><a[^>]*>(.*?)</a>', page)
+            assert ('colspan="2"' in head[0], 'aria-sort="descending"' in head[0]) == (True, True)
+            assert head[1].startswith("Read + written")
+
+    asyncio.run(play())
+
+
 def test_what_clients_wrote_is_text(tmp_path: Path) -> None:
     """Names of models, kinds and messages are no markup, however long, in cells, titles and chips."""
 
@@ -337,6 +399,26 @@ def test_a_request_under_way_is_live(tmp_path: Path) -> None:
             part = (await browser.open("/admin/requests?live=1", PART)).body.decode()
             assert cells(part, row)["State"] == "cancelled"
             assert "hx-trigger" not in await seen(browser)
+
+    asyncio.run(play())
+
+
+def test_whatever_else_is_under_way_a_row_tells_whom_it_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more began before it than are told of one by one."""
+    monkeypatch.setattr(log, "MOST_LIVE", 1)
+
+    async def play() -> None:
+        async with house(tmp_path, API_KEYS="right") as gate:
+            browser = await signed(gate)
+            now = gate.gateway.services.now()
+            rows = [await begin(gate, number, now - 9 + number, model="fast") for number in range(4)]
+            page = await seen(browser, "limit=2")
+            assert ids(page) == [rows[3].id, rows[2].id]
+            for row in rows[2:]:
+                told = cells(page, row)
+                assert (told["State"], told["Model → target"]) == ("live", "fast → openai/m-1")
 
     asyncio.run(play())
 

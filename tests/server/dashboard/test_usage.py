@@ -8,6 +8,7 @@ import html
 import io
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,6 +18,8 @@ from tests.house import House, house
 from tests.server.dashboard.booked import book, exchange
 from tests.server.dashboard.signed import key_of, signed
 
+from dragoman.accounts import figures
+from dragoman.accounts.explored import Explored
 from dragoman.server.dashboard.overview import instant
 from dragoman.server.dashboard.usage import day_of, interval
 from dragoman.store import ExchangeRow, Meters
@@ -202,8 +205,15 @@ def test_the_time_before_is_compared(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-def test_csv_is_what_is_shown(tmp_path: Path) -> None:
-    """The file has the groups and stretches of the page, and its requests are the page's."""
+def test_csv_is_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file has the page's groups, stretches and requests; a thread of its own writes it."""
+    write = figures.csv_of
+
+    def written(found: Explored) -> str:
+        assert threading.current_thread() is not threading.main_thread(), "it has requests to serve"
+        return write(found)
+
+    monkeypatch.setattr(figures, "csv_of", written)
 
     async def play() -> None:
         async with house(tmp_path, API_KEYS="right") as gate:
@@ -313,6 +323,7 @@ def test_a_time_is_told_by_stretches_that_suit_it(days: int, name: str) -> None:
         ("2026-11-01", "2026-11-01"),
         ("2026-11-01T23:30:00Z", "2026-11-01"),
         ("1790000000", "2026-09-21"),
+        ("253402300800", "9999-12-31"),
         ("bad", ""),
         ("9" * 30, ""),
     ],

@@ -19,7 +19,7 @@ from dragoman.server.dashboard import words
         (100_000, "$0.10"),
         (12_400_000, "$12.40"),
         (1_234_567_890_000, "$1,234,567.89"),
-        (-1234, "-$0.0012"),
+        (-1234, "\u2212$0.0012"),
         (999_999, "$1.00"),
     ],
 )
@@ -31,7 +31,7 @@ def test_money_has_digits_that_are_not_zero(micros: float | None, told: str) -> 
 def test_exact_money_has_all_digits() -> None:
     """What is hovered over is told to the micro-dollar."""
     assert words.exact_money(1_234) == "$0.001234"
-    assert words.exact_money(-1) == "-$0.000001"
+    assert words.exact_money(-1) == "\u2212$0.000001"
     assert words.exact_money(None) == "unknown"
 
 
@@ -64,7 +64,7 @@ def test_shares_and_changes() -> None:
     shares = (None, 0, 0.0001, 0.042, 0.5, 1)
     assert [words.percent(n) for n in shares] == [words.NONE, "0.0 %", "<0.1 %", "4.2 %", "50 %", "100 %"]
     pairs = ((None, 1), (1, None), (0, 0), (1, 0), (112, 100), (50, 100), (30_000, 10))
-    told = [words.NONE, words.NONE, words.NONE, "new", "+12 %", "-50 %", "+299,900 %"]
+    told = [words.NONE, words.NONE, words.NONE, "new", "+12 %", "\u221250 %", "+299,900 %"]
     assert [words.change(*pair) for pair in pairs] == told
 
 
@@ -78,3 +78,20 @@ def test_instants_and_spans() -> None:
     asked = (None, now, now - 3, now - 200, now - 7200, now - 86_400, now - 900_000, now + 100)
     told = [words.NONE, "now", "3 s ago", "3 min ago", "2 h ago", "1 day ago", "10 days ago", "in 1 min"]
     assert [words.ago(at, now) for at in asked] == told
+
+
+def test_what_is_below_zero_has_a_minus() -> None:
+    """The sign, and no hyphen, before every figure; nothing is not less than nothing."""
+    told = (
+        words.money(-2_500_000),
+        words.exact_money(-1),
+        words.count(-12_345),
+        words.short(-12_345),
+        words.short(-7),
+        words.percent(-0.042),
+        words.percent(-0.0001),
+        words.change(1, 2),
+    )
+    assert all(one.startswith("\u2212") for one in told), told
+    assert not any("-" in one for one in told), told
+    assert [words.count(-0.2), words.change(0.9999, 1)] == ["0", "+0 %"]

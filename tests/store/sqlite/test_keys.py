@@ -54,6 +54,22 @@ def test_a_key_is_kept_as_it_is(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_one_key_is_read_without_the_others(tmp_path: Path) -> None:
+    """By its name, with its secrets, the oldest first; nothing where there is none."""
+
+    async def scene(store: SqliteStore) -> None:
+        bob = msgspec.structs.replace(ALICE, name="bob")
+        assert await store.keys.add(ALICE, SECRET, entry("key.create"))
+        assert await store.keys.add(bob, SecretRow("d2", "bob", 1.0), entry("key.create"))
+        assert await store.keys.rotate(SecretRow("d3", "alice", 2.0), entry("key.rotate"), old_until=9.0)
+        assert await store.keys.keys("alice") == [ALICE]
+        assert [one.digest for one in await store.keys.secrets("alice")] == ["d1", "d3"]
+        assert await store.keys.secrets("bob") == [SecretRow("d2", "bob", 1.0)]
+        assert (await store.keys.keys("eve"), await store.keys.secrets("eve")) == ([], [])
+
+    play(tmp_path, scene)
+
+
 def test_a_name_is_used_once(tmp_path: Path) -> None:
     """A second key of the name is not made, has no secret and no entry, revoked or not."""
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from threading import get_ident
 from typing import Any, cast
 
 import msgspec
@@ -16,8 +17,11 @@ import pytest
 from dragoman.core.failure import Failure, Kind
 from dragoman.store import AttemptRow, ExchangeRow, Meters, State, looking, stretches
 from dragoman.store.cover import DAY, HOUR
-from dragoman.store.requests import ORDERS, SORTED, Filters, Order, Page, figure
+from dragoman.store.postgres import rows as postgres_rows
+from dragoman.store.requests import ORDERS, SORTED, Filters, Order, Page, Whose, figure
 from dragoman.store.sqlite import SqliteStore
+from dragoman.store.sqlite import requests as sqlite_requests
+from dragoman.store.sqlite import rows as sqlite_rows
 
 BEGAN = 1_795_000_000.0
 NASTY = "=cmd|' /C calc'!A0<script>alert(1)</script>"
@@ -373,11 +377,73 @@ def test_what_is_under_way_is_told_with_its_attempts(tmp_path: Path) -> None:
         await keep(store, exchange("young", BEGAN + 5, state="reserved", settled_at=None))
         await keep(store, exchange("old", BEGAN, state="reserved", settled_at=None))
         await keep(store, exchange("ended", BEGAN + 1))
-        live = await store.requests.live()
-        assert [(one.row.id, one.held_micros, len(one.attempts)) for one in live] == [
+        live = await store.requests.live(limit=9)
+        assert [(one.row.id, one.held_micros, len(one.attempts)) for one in live.oldest] == [
             ("old", 0, 1),
             ("young", 0, 1),
         ]
+        assert live.total == 2
+
+    play(tmp_path, scene)
+
+
+def test_what_is_under_way_is_counted_however_much_it_is(tmp_path: Path) -> None:
+    """Of more than are told the oldest are, with how many there are; a key, team and user has its number."""
+
+    async def scene(store: SqliteStore) -> None:
+        for place, (key, team) in enumerate((("a", ""), ("b", "red"), ("a", "red"), ("a", "blue"))):
+            whose = {"key": key, "team": team, "user": "=ann' --"}
+            await keep(store, exchange(str(place), BEGAN + place, state="reserved", settled_at=None, **whose))
+        await keep(store, exchange("ended", BEGAN + 9, key="a", team="red", user="=ann' --"))
+        live = await store.requests.live(limit=2)
+        assert ([one.row.id for one in live.oldest], live.total) == (["0", "1"], 4)
+        asked: tuple[tuple[Whose, str], ...] = (
+            ("key", "a"), ("key", "b"), ("key", "nobody"), ("team", "red"), ("user", "=ann' --")
+        )  # fmt: skip
+        assert [await store.requests.live_of(*one) for one in asked] == [3, 1, 0, 2, 4]
+
+    play(tmp_path, scene)
+
+
+def test_those_under_way_are_found_by_their_ids(tmp_path: Path) -> None:
+    """Of some exchanges those that have not ended, the oldest first, with their attempts, and no others."""
+
+    async def scene(store: SqliteStore) -> None:
+        for place in range(4):
+            await keep(store, exchange(str(place), BEGAN + place, state="reserved", settled_at=None))
+        await keep(store, exchange("ended", BEGAN + 1))
+        found = await store.requests.live_among(["3", "ended", "nobody", "1"])
+        assert [(one.row.id, one.held_micros, len(one.attempts)) for one in found] == [
+            ("1", 0, 1),
+            ("3", 0, 1),
+        ]
+        assert await store.requests.live_among([]) == []
+
+    play(tmp_path, scene)
+
+
+def test_rows_are_made_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands may be found at once: no request waits while they are made of what the database gave."""
+    made: list[int] = []
+
+    def seen(make: Callable[[Any], ExchangeRow]) -> Callable[[Any], ExchangeRow]:
+        def making(row: Any) -> ExchangeRow:
+            made.append(get_ident())
+            return make(row)
+
+        return making
+
+    async def scene(store: SqliteStore) -> None:
+        await keep(store, exchange("open", BEGAN, state="reserved", settled_at=None))
+        await keep(store, exchange("ended", BEGAN + 1))
+        monkeypatch.setattr(sqlite_requests, "exchange_of", seen(sqlite_rows.exchange_of))
+        monkeypatch.setattr(postgres_rows, "exchange", seen(postgres_rows.exchange))
+        await store.requests.page(Filters())
+        await store.requests.page(Filters(state="reserved"))
+        await store.requests.live(limit=9)
+        await store.requests.live_among(["open"])
+        assert len(made) >= 5
+        assert get_ident() not in made
 
     play(tmp_path, scene)
 
@@ -423,7 +489,13 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
 
     async def scene(store: SqliteStore) -> None:
         await store.close()
-        for question in (store.requests.page(Filters()), store.requests.live(), store.requests.at([])):
+        for question in (
+            store.requests.page(Filters()),
+            store.requests.live(limit=9),
+            store.requests.live_among(["x"]),
+            store.requests.live_of("key", "a"),
+            store.requests.at([]),
+        ):
             with pytest.raises(Failure) as refused:
                 await question
             assert refused.value.kind is Kind.UNAVAILABLE

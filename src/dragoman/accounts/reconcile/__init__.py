@@ -16,18 +16,24 @@ of ours is not known, that is told, and is beyond every tolerance: nobody can sa
 from __future__ import annotations
 
 import re
+from asyncio import to_thread
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, TypeVar
 
 import msgspec
 
 from dragoman.accounts.reconcile import anthropic, openai
 from dragoman.accounts.reconcile.exports import ALL, DAY, MEASURES, Export, Line, Measure, Reading
 from dragoman.accounts.reconcile.names import paired
+from dragoman.accounts.times import LAST
 from dragoman.core.failure import invalid
 from dragoman.core.usage import micros
 from dragoman.store.bills import Bill, Bills
+
+Sided = TypeVar("Sided", Line, Bill)
+"""What one side says of a model."""
 
 FORMS: Final = (*openai.FORMS, *anthropic.FORMS)
 
@@ -171,17 +177,21 @@ async def reconciled(
         raise invalid(f"the export has {days:,.0f} days, of at most {MOST_DAYS}; compare a part of it", "$")
     asked = await bills.bill(provider, export.since, export.until)
     ours = [bill for bill in asked if export.costs or export.tasks is None or bill.task in export.tasks]
-    comparison = _Comparison(export, ours, tolerance)
-    return Reconciled(
-        provider,
-        export.kinds,
-        export.since,
-        export.until,
-        tolerance,
-        comparison.rows(whole=False),
-        comparison.rows(whole=True),
-        (*(() if asked else (_nothing(provider),)), *_notes(export, asked, ours)),
-    )
+
+    def compared() -> Reconciled:
+        comparison = _Comparison(export, ours, tolerance)
+        return Reconciled(
+            provider,
+            export.kinds,
+            export.since,
+            export.until,
+            tolerance,
+            comparison.rows(whole=False),
+            comparison.rows(whole=True),
+            (*(() if asked else (_nothing(provider),)), *_notes(export, asked, ours)),
+        )
+
+    return await to_thread(compared)  # of many models it takes a while, and requests are to be served
 
 
 class _Comparison:
@@ -195,9 +205,11 @@ class _Comparison:
         if not export.lines:
             self._measures = set(MEASURES)  # nothing was charged, and that is said of everything
         self._models: list[tuple[str, str, list[Line], Sequence[Bill]]] = []
-        for one in paired([line.model for line in told], [bill.model for bill in ours]):
-            mine = [bill for bill in ours if bill.model in one.ours]
-            self._models.append((one.name, one.said, [row for row in told if row.model in one.theirs], mine))
+        lines, bills = _by_model(told), _by_model(ours)
+        for one in paired(lines, bills):
+            theirs = [line for name in one.theirs for line in lines[name]]
+            mine = [bill for name in one.ours for bill in bills[name]]
+            self._models.append((one.name, one.said, theirs, mine))
         if together := [line for line in export.lines if line.model == ALL]:
             self._models.append((ALL, "", together, ours))
 
@@ -253,6 +265,14 @@ class _Comparison:
         return Drift(theirs, ours, beyond=apart > slack and apart * 100 > self._tolerance * abs(theirs))
 
 
+def _by_model(rows: Iterable[Sided]) -> dict[str, list[Sided]]:
+    """Return one side by its names of models: of a hundred thousand, none is looked for among all others."""
+    found: dict[str, list[Sided]] = {}
+    for row in rows:
+        found.setdefault(row.model, []).append(row)
+    return found
+
+
 def _known(lines: Iterable[Line]) -> dict[Measure, int]:
     """Return what lines say together, money in micro-dollars."""
     sums: dict[Measure, int | Decimal] = {}
@@ -286,6 +306,12 @@ def _nothing(provider: str) -> str:
 def _notes(export: Export, asked: Sequence[Bill], ours: Sequence[Bill]) -> Iterable[str]:
     if export.more:
         yield "the provider said that there is another page: what is in it is missing here"
+    if export.twice:
+        days = "a day" if len(export.twice) == 1 else f"{len(export.twice)} days"
+        first = datetime.fromtimestamp(min(export.twice[0], LAST - 1), UTC).strftime("%Y-%m-%d")
+        yield f"several files tell of {days}, from {first} on: what is in more than one of them counts twice"
+    if export.shifted:
+        yield "its days do not begin at midnight UTC, as ours do: only sums of the whole time agree (--json)"
     if any(line.model == ALL for line in export.lines):
         yield "the export does not tell all models apart: what it does not is compared as all together"
     left = {bill.task for bill in asked} - {bill.task for bill in ours}

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO, Final, Literal, get_args
@@ -72,6 +73,8 @@ class Export(msgspec.Struct, frozen=True):
         until: When it ends.
         lines: By day and model.
         more: Whether the provider said that there is another page, which is in none of them.
+        twice: Days that more than one file tells of the same kind, as Unix seconds they begin at.
+        shifted: Whether days of theirs begin at another hour than those of UTC.
     """
 
     kinds: tuple[str, ...]
@@ -81,6 +84,8 @@ class Export(msgspec.Struct, frozen=True):
     until: float
     lines: tuple[Line, ...]
     more: bool = False
+    twice: tuple[int, ...] = ()
+    shifted: bool = False
 
 
 class Cells:
@@ -196,6 +201,10 @@ class Reading:
         self._since: float | None = None
         self._until: float | None = None
         self._more: dict[str, bool] = {}
+        self._files = 0
+        self._told: dict[tuple[str, frozenset[str], int], int] = {}
+        self._twice: set[int] = set()
+        self._shifted = False
 
     def add(self, file: BinaryIO, name: str) -> None:
         """Read one file.
@@ -207,6 +216,7 @@ class Reading:
         Raises:
             Failure: INVALID, with the place of what is wrong.
         """
+        self._files += 1
         for page in _pages(file, name):
             kind = ""
             for cells in page.rows:
@@ -230,6 +240,8 @@ class Reading:
             self._until,
             tuple(lines),
             any(self._more.values()),  # of each kind, the page that was read last says it
+            tuple(sorted(self._twice)),
+            self._shifted,
         )
 
     def _take(self, cells: Cells, columns: frozenset[str]) -> str:
@@ -246,12 +258,18 @@ class Reading:
         said = form.read(cells)
         if said is None:
             return form.name
+        tasks: frozenset[str] = frozenset()
         if form.tasks is None:
             self._costs = True
         else:
-            self._tasks |= form.tasks(cells)
+            tasks = form.tasks(cells)
+            self._tasks |= tasks
         model, known = said
-        sums = self._sums.setdefault((int(begin // DAY * DAY), model), {})
+        day = int(begin // DAY * DAY)
+        if self._told.setdefault((form.name, tasks, day), self._files) != self._files:
+            self._twice.add(day)
+        self._shifted = self._shifted or (begin % DAY != 0 and end is not None and end - begin >= DAY)
+        sums = self._sums.setdefault((day, model), {})
         if len(self._sums) > MOST_LINES:
             raise invalid(f"{cells.place}: more than {MOST_LINES:,} days and models", cells.place)
         for measure, number in known.items():
@@ -312,17 +330,24 @@ def _csv_page(lines: Iterable[bytes], name: str) -> _Page:
 
     rows = csv.reader(told(), strict=True)
     head = [cell.strip().lower().replace(" ", "_") for cell in _row(rows, name) or ()]
-    twice = next((cell for cell in head if cell and head.count(cell) > 1), None)
+    twice = next((cell for cell, count in Counter(head).items() if cell and count > 1), None)
     if twice is not None:
         raise invalid(f"{name}:1, column {twice}: it is there twice", f"{name}:1, {twice}")
+    if len(head) == 1 and (other := re.search(r"[;\t|]", head[0])):
+        raise invalid(f"{name}:1: cells are separated by {other[0]!r}; let it be a comma", f"{name}:1")
+    times = sum(1 for _ in itertools.takewhile(lambda cell: cell.startswith(("start", "end")), head))
 
     def cells() -> Iterator[Cells]:
         while (row := _row(rows, name)) is not None:
             place = f"{name}:{rows.line_num}"
             if len(row) > len(head) and any(row[len(head) :]):
                 raise invalid(f"{place}: {len(row)} cells under {len(head)} columns", place)
-            if any(row):
-                yield Cells(dict(zip(head, row, strict=False)), place)
+            if not any(row):
+                continue
+            if len(row) < len(head) and len(row) != times:
+                message = f"{len(row)} cells under {len(head)} columns; is the file whole?"
+                raise invalid(f"{place}: {message}", place)
+            yield Cells(dict(zip(head, row, strict=False)), place)
 
     return _Page(frozenset(head), cells())
 

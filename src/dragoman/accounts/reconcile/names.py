@@ -42,7 +42,7 @@ def paired(theirs: Collection[str], ours: Collection[str]) -> list[Pairing]:
     found: list[Pairing] = []
     for mine, yours in families.values():
         if mine == yours or not mine or not yours:
-            found += [_alone(name, mine, yours) for name in mine or yours]
+            found += [_alone(name, theirs=bool(mine), ours=bool(yours)) for name in mine or yours]
         else:
             found.append(_together(mine, yours))
     return sorted(found, key=lambda one: one.name)
@@ -63,8 +63,9 @@ def _spoken(plain: str) -> bool:
     return plain.startswith("claude-")
 
 
-def _alone(name: str, theirs: Collection[str], ours: Collection[str]) -> Pairing:
-    return Pairing(name, (name,) if name in theirs else (), (name,) if name in ours else ())
+def _alone(name: str, *, theirs: bool, ours: bool) -> Pairing:
+    """Return a name that is only itself, on the sides that have it."""
+    return Pairing(name, (name,) if theirs else (), (name,) if ours else ())
 
 
 def _together(theirs: list[str], ours: list[str]) -> Pairing:

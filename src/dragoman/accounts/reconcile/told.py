@@ -9,6 +9,7 @@ from types import MappingProxyType
 from dragoman.accounts.figures import cell
 from dragoman.accounts.reconcile import Drift, Reconciled, Row, Verdict
 from dragoman.accounts.reconcile.exports import MEASURES, Measure
+from dragoman.accounts.times import LAST
 from dragoman.core.extras import Json
 
 WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -61,7 +62,7 @@ def in_csv(found: Reconciled) -> Iterator[str]:
 
 def day(at: int | None) -> str:
     """Return a day, UTC; "": it is all of them."""
-    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+    return "" if at is None else datetime.fromtimestamp(min(at, LAST - 1), UTC).strftime("%Y-%m-%d")
 
 
 def _row(row: Row) -> dict[str, Json]:
@@ -93,4 +94,4 @@ def _numbers(name: Measure, one: Drift) -> list[float | int | None]:
 
 
 def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(min(at, LAST - 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

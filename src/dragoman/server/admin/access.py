@@ -12,6 +12,7 @@ No answer is kept by a proxy.
 
 from __future__ import annotations
 
+import re
 from asyncio import timeout
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from secrets import token_bytes
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec import inspect
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -40,7 +42,12 @@ LARGEST = 1 << 20
 BODY_S = 10.0
 """Seconds a body may take."""
 
-PRIVATE = {"cache-control": "no-store"}
+LONGEST_NAME = 64
+"""Characters of a field's name that are said of one there is not."""
+
+PRIVATE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+_MEMBER = re.compile(r"\.([A-Za-z_]+)")
 
 
 class Asking(NamedTuple):
@@ -170,8 +177,29 @@ def converted(value: Json, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        reason, _, at = str(error).partition(" - at `")
-        raise invalid(reason[:1].lower() + reason[1:], at.rstrip("`") or "$") from None
+        reason, _, place = str(error).partition(" - at `")
+        at = place.rstrip("`") or "$"
+        raise invalid(_said(reason, inspect.type_info(kind), at), at) from None
+
+
+def _said(reason: str, kind: inspect.Type, at: str) -> str:
+    """Return why a value cannot be read, and what may stand there; what does may be long, or a secret.
+
+    Args:
+        reason: What msgspec says.
+        kind: What the whole value should be.
+        at: The path in it.
+    """
+    for name in _MEMBER.findall(at):
+        fields = kind.fields if isinstance(kind, inspect.StructType) else ()
+        kind = next((field.type for field in fields if field.encode_name == name), kind)
+    if reason.startswith("Invalid enum value") and isinstance(kind, inspect.LiteralType):
+        return f"this must be one of {', '.join(map(str, kind.values))}"
+    if reason.startswith("Object contains unknown field") and isinstance(kind, inspect.StructType):
+        field = reason.partition("`")[2].rstrip("`")
+        names = ", ".join(one.encode_name for one in kind.fields)
+        return f"there is no field `{field[:LONGEST_NAME]}`; there are {names}"
+    return reason[:1].lower() + reason[1:]
 
 
 def _query(request: Request) -> dict[str, str]:

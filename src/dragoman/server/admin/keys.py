@@ -5,6 +5,7 @@ A secret is in the answer to what makes it, and nowhere else ever.
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from functools import partial
 from typing import Annotated, TypeVar
 
@@ -77,15 +78,15 @@ def routes(gateway: Gateway) -> list[Route]:
         Route("/admin/keys", served(gateway, _create, may=editor), methods=["POST"]),
         Route("/admin/keys/{name}", served(gateway, _show, may=viewer), methods=["GET"]),
         Route("/admin/keys/{name}", served(gateway, _change, may=editor), methods=["PATCH"]),
-        Route("/admin/keys/{name}/rotate", served(gateway, _rotate, may=editor), methods=["POST"]),
-        Route("/admin/keys/{name}/revoke", served(gateway, _revoke, may=editor), methods=["POST"]),
+        Route("/admin/keys/{name:path}/rotate", served(gateway, _rotate, may=editor), methods=["POST"]),
+        Route("/admin/keys/{name:path}/revoke", served(gateway, _revoke, may=editor), methods=["POST"]),
     ]
 
 
 async def _list(asking: Asking) -> Json:
     check_names(asking.query, ())
-    held = await asking.issuing.keys()
-    return {"keys": [shown.key(one, now=asking.now) for one in held]}
+    held, now = await asking.issuing.keys(), asking.now
+    return {"keys": await to_thread(lambda: [shown.key(one, now=now) for one in held])}
 
 
 async def _show(asking: Asking) -> Json:

@@ -1,7 +1,7 @@
 """``POST /admin/reconcile``: a provider's bill beside the ledger.
 
-The export is the body, as the provider wrote it; nothing of it is kept. It is read in a thread: the event
-loop has requests to serve.
+The export is the body, as the provider wrote it; nothing of it is kept. It is read, compared and told in
+threads: the event loop has requests to serve.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from io import BytesIO
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dragoman.accounts.reconcile import TOLERANCE, read_exports, read_tolerance, reconciled
+from dragoman.accounts.reconcile import TOLERANCE, Reconciled, read_exports, read_tolerance, reconciled
 from dragoman.accounts.reconcile.told import in_csv, in_json
 from dragoman.accounts.reports import check_names, one_of
-from dragoman.core.extras import Json
 from dragoman.core.failure import invalid
 from dragoman.gateway import Gateway
+from dragoman.server import answers
 from dragoman.server.admin.access import PRIVATE, Asking, served, viewer
 
 LARGEST = 16 << 20
@@ -31,7 +31,7 @@ def routes(gateway: Gateway) -> list[Route]:
     return [Route("/admin/reconcile", served(gateway, _reconcile, may=viewer), methods=["POST"])]
 
 
-async def _reconcile(asking: Asking) -> Json | Response:
+async def _reconcile(asking: Asking) -> Response:
     query = asking.query
     check_names(query, PARAMETERS)
     provider = query.get("provider")
@@ -43,7 +43,13 @@ async def _reconcile(asking: Asking) -> Json | Response:
     export = await to_thread(read_exports, [(body, "export")])
     bills = asking.gateway.store.bills
     found = await reconciled(bills, export, provider=provider, tolerance=tolerance)
-    if form == "csv":
-        lines = "".join(f"{line}\r\n" for line in in_csv(found))
-        return Response(lines, media_type="text/csv; charset=utf-8", headers=PRIVATE)
-    return in_json(found)
+    return await to_thread(_table if form == "csv" else _json, found)
+
+
+def _table(found: Reconciled) -> Response:
+    lines = "".join(f"{line}\r\n" for line in in_csv(found))
+    return Response(lines, media_type="text/csv; charset=utf-8", headers=PRIVATE)
+
+
+def _json(found: Reconciled) -> Response:
+    return answers.in_json(in_json(found), headers=PRIVATE)

@@ -5,13 +5,14 @@
     GET /admin/live             those under way, in every process
     GET /v1/requests            the first, of the calling key's own
 
-The dashboard shows the same: :func:`listing`, :func:`drawer` and :func:`streams` are its figures too.
+The dashboard shows the same: :func:`drawer`, :func:`streams` and :func:`streaming` are its figures too.
 """
 
 from __future__ import annotations
 
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,17 @@ from dragoman.accounts import logged
 from dragoman.accounts.ratings import Finder, Ledgered
 from dragoman.accounts.reports import check_names, sight
 from dragoman.accounts.requests import (
+    MOST_LIVE,
     UNLOGGED,
     Asked,
+    Going,
     Progress,
     Running,
     Told,
     Words,
     listed,
     read_filters,
+    still_under_way,
     tell,
     under_way,
 )
@@ -83,7 +87,12 @@ async def _one(asking: Asking) -> Json:
 
 async def _live(asking: Asking) -> Json:
     check_names(asking.query, ())
-    return {"now": asking.now, "live": [logged.running(one) for one in await streams(asking)]}
+    found = await streams(asking, limit=MOST_LIVE)
+    return {
+        "now": asking.now,
+        "total": found.total,
+        "live": [logged.running(one) for one in found.oldest],
+    }
 
 
 async def in_table(gateway: Gateway, asked: Asked) -> Response:
@@ -121,19 +130,26 @@ async def drawer(asking: Asking, id_: str) -> Told:
     return tell(ledgered, find=find, words=await _words(gateway, ledgered), url=url)
 
 
-async def streams(asking: Asking) -> list[Running]:
-    """Return the exchanges under way."""
-    going = asking.gateway.services.under_way
+async def streams(asking: Asking, *, limit: int) -> Going:
+    """Return the exchanges under way: how many there are, and so many of the oldest."""
+    gateway = asking.gateway
+    return await under_way(gateway.store, partial(progress, gateway), now=asking.now, limit=limit)
 
-    def progress(id_: str) -> Progress | None:
-        ex = going.get(id_)
-        if ex is None:
-            return None
-        used, last = used_so_far(ex), ex.answering
-        chunks = last.chunks if last else 0
-        return Progress(chunks, used.total if used else None, cost_so_far(ex) if used else None)
 
-    return await under_way(asking.gateway.store, progress, now=asking.now)
+async def streaming(asking: Asking, rows: Sequence[ExchangeRow]) -> dict[str, Running]:
+    """Return those of some requests that are under way, by their ids."""
+    gateway = asking.gateway
+    return await still_under_way(gateway.store, rows, partial(progress, gateway), now=asking.now)
+
+
+def progress(gateway: Gateway, id_: str) -> Progress | None:
+    """Return how far an exchange has come; None: it has ended, or is another process's."""
+    ex = gateway.services.under_way.get(id_)
+    if ex is None:
+        return None
+    used, last = used_so_far(ex), ex.answering
+    chunks = last.chunks if last else 0
+    return Progress(chunks, used.total if used else None, cost_so_far(ex) if used else None)
 
 
 async def _words(gateway: Gateway, ledgered: Ledgered) -> Words:

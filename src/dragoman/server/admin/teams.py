@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Iterator
 
 from starlette.routing import Route
@@ -21,7 +22,7 @@ def routes(gateway: Gateway) -> list[Route]:
 
 
 def _of(gateway: Gateway, kind: GroupKind) -> Iterator[Route]:
-    every, one = f"/admin/{kind}s", f"/admin/{kind}s/{{name}}"
+    every, one = f"/admin/{kind}s", f"/admin/{kind}s/{{name:path}}"
     listed, found, put, removed = _pages(kind)
     yield Route(every, served(gateway, listed, may=viewer), methods=["GET"])
     yield Route(one, served(gateway, found, may=viewer), methods=["GET"])
@@ -34,7 +35,8 @@ def _pages(kind: GroupKind) -> tuple[Page, Page, Page, Page]:
 
     async def listed(asking: Asking) -> Json:
         check_names(asking.query, ())
-        return {f"{kind}s": [shown.group(row) for row in await asking.issuing.groups(kind)]}
+        rows = await asking.issuing.groups(kind)
+        return {f"{kind}s": await to_thread(lambda: [shown.group(row) for row in rows])}
 
     async def found(asking: Asking) -> Json:
         return shown.group(await asking.issuing.group(kind, asking.name))

@@ -16,10 +16,11 @@ threads and connections: no page holds up a request.
 from __future__ import annotations
 
 import secrets
-from asyncio import timeout
+from asyncio import Lock, timeout
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
+from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -30,10 +31,11 @@ from dragoman.accounts.sessions import LASTS_S, Session, Sessions, matches
 from dragoman.core.failure import Failure, Kind, Source, invalid
 from dragoman.gateway import Gateway
 from dragoman.server.admin.access import settled
+from dragoman.server.answers import slashless
 from dragoman.server.assets import Assets, guards
 from dragoman.server.client import Receive, Scope, Send, headers_of
 from dragoman.server.dashboard import said
-from dragoman.server.dashboard.pages import PAGES, RAIL
+from dragoman.server.dashboard.pages import PAGES, RAIL, above
 from dragoman.server.dashboard.rendering import Renderer
 from dragoman.server.dashboard.visit import Action, Back, Form, Page, Shown, View, Visit, lost
 from dragoman.server.playground import wants_page
@@ -68,6 +70,7 @@ class Dashboard:
             "cache-control": "no-store",
             "vary": "accept, cookie",
         }
+        self._turns: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self.parts = tuple(parts)
         routes = [
             Route(f"{HOME}/login", self._kept(self._asked_in), methods=["GET"]),
@@ -79,7 +82,7 @@ class Dashboard:
                 routes.append(Route(part.path, self._page(part), methods=["GET"]))
             else:
                 routes.append(Route(part.path, self._action(part), methods=["POST"]))
-        self._router = Router(routes, default=self._missing)
+        self._router = Router(routes, redirect_slashes=False, default=self._missing)
 
     @staticmethod
     def wants(scope: Scope) -> bool:
@@ -109,7 +112,10 @@ class Dashboard:
             await answer(scope, receive, send)
 
     async def _missing(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer where there is no page."""
+        """Answer where there is no page, unless it is but a slash too many."""
+        if there := slashless(scope, self._router.routes):
+            await RedirectResponse(there, 307, self._headers)(scope, receive, send)
+            return
 
         async def show(_: Visit) -> Shown:
             raise lost("such page")
@@ -157,8 +163,9 @@ class Dashboard:
                 visit = Visit(self._gateway, request, session)
                 if action.may == "editor":
                     visit.require_editing()
-                shown = await action.act(visit, form)
-                await settled(self._gateway)
+                async with self._turn(request.url.path):
+                    shown = await action.act(visit, form)
+                    await settled(self._gateway)
                 return await self._told(visit, shown)
             except Failure as failure:
                 return await self._refused(request, failure, session)
@@ -167,12 +174,21 @@ class Dashboard:
 
         return serve
 
+    def _turn(self, path: str) -> Lock:
+        """Return what lets one form after the other change the same thing.
+
+        Each sees then whether what it was made of is still there, instead of both, and the first is lost.
+        """
+        return self._turns.setdefault(path, Lock())
+
     def _kept(self, serve: Serve) -> Serve:
-        """Return what tells of a bug as pages do, where there is no session yet, or no more."""
+        """Return what tells of faults as pages do, where there is no session yet, or no more."""
 
         async def kept(request: Request) -> Response:
             try:
                 return await serve(request)
+            except Failure as failure:
+                return await self._refused(request, failure, None)
             except Exception as bug:  # noqa: BLE001  as above
                 return await self._failed(request, bug)
 
@@ -201,12 +217,10 @@ class Dashboard:
         return RedirectResponse(url, 303, self._headers)
 
     async def _asked_in(self, request: Request) -> Response:
-        try:
-            if await self._session(request) is not None:
-                return RedirectResponse(_inside(request.query_params.get("next", "")), 303, self._headers)
-            return await self._door(request.query_params.get("next", ""))
-        except Failure as failure:
-            return await self._refused(request, failure, None)
+        after = request.query_params.get("next", "")
+        if await self._session(request) is not None:
+            return RedirectResponse(_inside(after), 303, self._headers)
+        return await self._door(after)
 
     async def _sign_in(self, request: Request) -> Response:
         """Open a new session, whatever cookie the browser sent, and close the one it had."""
@@ -224,14 +238,11 @@ class Dashboard:
         return answer
 
     async def _sign_out(self, request: Request) -> Response:
-        try:
-            _check_site(request)
-            session = await self._session(request)
-            if session is not None:
-                _check_token(session, (await self._form(request)).get(TOKEN, ""))
-                await self._sessions.close(request.cookies.get(COOKIE, ""), session.account)
-        except Failure as failure:
-            return await self._refused(request, failure, None)
+        _check_site(request)
+        session = await self._session(request)
+        if session is not None:
+            _check_token(session, (await self._form(request)).get(TOKEN, ""))
+            await self._sessions.close(request.cookies.get(COOKIE, ""), session.account)
         answer = RedirectResponse(f"{HOME}/login", 303, {**self._headers, "clear-site-data": '"cache"'})
         _put(answer, request, COOKIE, "", 0)
         return answer
@@ -301,6 +312,7 @@ class Dashboard:
             "failure": failure,
             "code": status or failure.http_status,
             "again": request.url.path if request.method == "GET" else "",
+            "above": above(request.url.path),
             "environment": self._environment,
         }
         headers = {**self._headers}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from asyncio import to_thread
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -13,17 +15,18 @@ from dragoman.accounts.figures import cell, iso, usd
 from dragoman.accounts.issuing import terms_of
 from dragoman.accounts.keys import Account
 from dragoman.accounts.reports import check_names, one_of
-from dragoman.accounts.spending import Spent, spending
+from dragoman.accounts.spending import Spent, of_month, spending
 from dragoman.accounts.terms import Terms
 from dragoman.core.failure import Failure
 from dragoman.server.dashboard import caps, typed
 from dragoman.server.dashboard.key import AUDITED, MONEY, TERMS, known, plot
-from dragoman.server.dashboard.keys import limits
+from dragoman.server.dashboard.keys import NOTHING, limits
 from dragoman.server.dashboard.visit import Action, Back, Form, Page, Shown, View, Visit
 from dragoman.server.tables import in_csv, split
 from dragoman.store.keys import GroupKind, GroupRow
+from dragoman.store.reports import Sums
 
-SHOWN = 100
+SHOWN = 50
 """Teams or users of one page."""
 
 RAIL = "/admin/keys"
@@ -37,8 +40,16 @@ Shows = Callable[[Visit], Awaitable[Shown]]
 Acts = Callable[[Visit, Form], Awaitable[Shown]]
 
 
+class One(NamedTuple):
+    """A team or user. ``keys``: how many that are not revoked belong to it."""
+
+    row: GroupRow
+    terms: Terms
+    keys: int
+
+
 class Line(msgspec.Struct, frozen=True):
-    """A team or user as the list shows it. ``keys``: how many that are not revoked belong to it."""
+    """A team or user as the list shows it."""
 
     row: GroupRow
     terms: Terms
@@ -59,18 +70,30 @@ def _account(kind: GroupKind, name: str) -> Account:
     return Account("", team=name) if kind == "team" else Account("", user=name)
 
 
-async def _lines(visit: Visit, kind: GroupKind, words: str) -> list[Line]:
+async def _found(visit: Visit, kind: GroupKind, words: str) -> list[One]:
     """Return every team or user whose name or description has some words."""
-    spent = await spending(visit.gateway.store.reports, kind, now=visit.now)
-    held = [one.row for one in await visit.issuing.keys() if one.row.revoked_at is None]
-    found = []
-    for row in await visit.issuing.groups(kind):
-        terms = terms_of(row.terms)
-        keys = sum((key.team if kind == "team" else key.user) == row.name for key in held)
-        if words in row.name.casefold() or words in terms.description.casefold():
-            href, short = address(kind, row.name), limits(terms.limits)
-            found.append(Line(row, terms, spent.of(row.name), keys, href, short))
-    return found
+    held = [one.row for one in await visit.issuing.known() if one.row.revoked_at is None]
+    keys = Counter(row.team if kind == "team" else row.user for row in held)
+    rows = await visit.issuing.groups(kind)
+
+    def sifted() -> list[One]:
+        every = (One(row, terms_of(row.terms), keys[row.name]) for row in rows)
+        return [
+            one
+            for one in every
+            if words in one.row.name.casefold() or words in one.terms.description.casefold()
+        ]
+
+    return await to_thread(sifted)
+
+
+def _ordered(found: Iterable[One], order: str, month: Mapping[str, Sums]) -> list[One]:
+    def place(one: One) -> tuple[int, str]:
+        if order == "spend":
+            return -month.get(one.row.name, NOTHING).cost_micros, one.row.name
+        return -one.keys if order == "keys" else 0, one.row.name
+
+    return sorted(found, key=place)
 
 
 async def _list(visit: Visit, kind: GroupKind) -> Shown:
@@ -79,28 +102,25 @@ async def _list(visit: Visit, kind: GroupKind) -> Shown:
     if query.get("new"):
         return _new(visit, kind, {})
     order = one_of("sort", query.get("sort", "name"), SORTS)
-    lines = sorted(
-        await _lines(visit, kind, query.get("q", "").casefold()),
-        key=lambda line: (
-            {"spend": -line.spent.month.cost_micros, "keys": -line.keys}.get(order, 0),
-            line.row.name,
-        ),
-    )
+    month: Mapping[str, Sums] = {}
+    if csv or order == "spend":  # else what the others spent is not even read
+        month = await of_month(visit.gateway.store.reports, kind, now=visit.now)
+    found = _ordered(await _found(visit, kind, query.get("q", "").casefold()), order, month)
     if csv:
-        return in_csv(_table(lines), f"{kind}s")
-    names = [line.row.name for line in lines]
+        return in_csv(await to_thread(_table, found, month), f"{kind}s")
+    names = [one.row.name for one in found]
     begin = names.index(query["after"]) + 1 if query.get("after") in names else 0
-    page = await _filled(visit, kind, lines[begin : begin + SHOWN])
+    page = await _filled(visit, kind, found[begin : begin + SHOWN])
     return View(
         "groups.html",
         {
             "path": RAIL,
             "kind": kind,
             "lines": page,
-            "count": len(lines),
+            "count": len(found),
             "filters": query,
             "sorts": SORTS,
-            "after": page[-1].row.name if begin + SHOWN < len(lines) else "",
+            "after": page[-1].row.name if begin + SHOWN < len(found) else "",
             "begun": begin > 0,
         },
     )
@@ -162,12 +182,12 @@ async def _one(
     """Return a team's or user's page. `fault`: of the form called `at`, which has what was typed."""
     store, kind = visit.gateway.store, row.kind
     terms = terms_of(row.terms)
-    spent = (await spending(store.reports, kind, now=visit.now, name=row.name)).of(row.name)
+    spent = (await spending(store.reports, kind, now=visit.now, among=(row.name,))).of(row.name)
     rows = [one for one in await store.budgets.rows() if one.scope == kind]
     entries = await store.audit.rows(limit=AUDITED, about=(f"{kind}.", row.name))
     held = [
         one
-        for one in await visit.issuing.keys()
+        for one in await visit.issuing.known()
         if (one.row.team if kind == "team" else one.row.user) == row.name
     ]
     facts: dict[str, Any] = {
@@ -193,22 +213,34 @@ async def _one(
     return View("groups_one.html", facts, fault.status if fault else 200)
 
 
-async def _filled(visit: Visit, kind: GroupKind, lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of one page with how their budgets stand."""
-    own = await caps.of_each(visit, kind, [line.row.name for line in lines])
-    return [
-        msgspec.structs.replace(line, cap=caps.worst(found), caps=len(found))
-        for line in lines
-        for found in (own[line.row.name],)
-    ]
+async def _filled(visit: Visit, kind: GroupKind, found: Sequence[One]) -> list[Line]:
+    """Return those of one page with what they spent and how their budgets stand."""
+    names = [one.row.name for one in found]
+    own = await caps.of_each(visit, kind, names)
+    spent = await spending(visit.gateway.store.reports, kind, now=visit.now, among=names)
+
+    def filled(one: One) -> Line:
+        name = one.row.name
+        return Line(
+            one.row,
+            one.terms,
+            spent.of(name),
+            one.keys,
+            address(kind, name),
+            limits(one.terms.limits),
+            cap=caps.worst(own[name]),
+            caps=len(own[name]),
+        )
+
+    return [filled(one) for one in found]
 
 
-def _table(lines: Sequence[Line]) -> str:
+def _table(found: Sequence[One], month: Mapping[str, Sums]) -> str:
     rows = ["name,description,keys,created_at,month_requests,month_tokens,month_cost_usd,limits"]
-    for line in lines:
-        month = line.spent.month
-        values = (line.row.name, line.terms.description, line.keys, iso(line.row.created_at))
-        told = (month.requests, month.tokens, usd(month.cost), line.limits)
+    for one in found:
+        sums = month.get(one.row.name, NOTHING)
+        values = (one.row.name, one.terms.description, one.keys, iso(one.row.created_at))
+        told = (sums.requests, sums.tokens, usd(sums.cost), limits(one.terms.limits))
         rows.append(",".join(cell(value) for value in (*values, *told)))
     return "\r\n".join([*rows, ""])
 
@@ -228,12 +260,12 @@ def _of(kind: GroupKind) -> tuple[Page | Action, ...]:
     every = f"/admin/{kind}s"
     return (
         Page(every, shows(_list)),
-        Page(f"{every}/{{name}}", shows(one)),
+        Page(f"{every}/{{name:path}}", shows(one)),
         Action(every, acts(_create)),
-        Action(f"{every}/{{name}}", acts(_change)),
-        Action(f"{every}/{{name}}/remove", acts(_remove)),
-        Action(f"{every}/{{name}}/budgets", acts(_put_budget)),
-        Action(f"{every}/{{name}}/budgets/remove", acts(_remove_budget)),
+        Action(f"{every}/{{name:path}}/budgets", acts(_put_budget)),
+        Action(f"{every}/{{name:path}}/budgets/remove", acts(_remove_budget)),
+        Action(f"{every}/{{name:path}}/remove", acts(_remove)),
+        Action(f"{every}/{{name:path}}", acts(_change)),  # the last: a path takes slashes
     )
 
 

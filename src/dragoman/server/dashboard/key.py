@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +29,8 @@ from dragoman.server.dashboard import caps, typed
 from dragoman.server.dashboard.visit import Action, Back, Form, Page, Shown, View, Visit, lost
 from dragoman.server.models import names
 from dragoman.store.cover import DAY
-from dragoman.store.keys import Role
+from dragoman.store.keys import KeyRow, Role, SecretRow
+from dragoman.store.requests import Whose
 
 AUDITED = 30
 """Entries of the audit log that are shown."""
@@ -80,8 +82,8 @@ def known(visit: Visit) -> dict[str, Any]:
     every = table.names()
     return {
         "roles": ROLES,
-        "teams": sorted(name for kind, name in groups if kind == "team"),
-        "users": sorted(name for kind, name in groups if kind == "user"),
+        "teams": sorted(name for kind, name in groups if kind == "team")[:KNOWN],
+        "users": sorted(name for kind, name in groups if kind == "user")[:KNOWN],
         "models": [name for name in every if name not in table.routes][:KNOWN],
         "routes": list(table.routes)[:KNOWN],
     }
@@ -93,12 +95,18 @@ def role_of(form: Form) -> Role:
     return next(role for role, _ in ROLES if role == word)
 
 
+def ends(row: KeyRow, secret: SecretRow) -> float | None:
+    """Return when a secret no longer lets in: its own end, or its key's; None: until it is rotated."""
+    known = (secret.expires_at, row.expires_at, row.revoked_at)
+    return min((at for at in known if at is not None), default=None)
+
+
 def example(visit: Visit, held: Held, secret: str) -> str:
     """Return a command that uses a key."""
     url = str(visit.request.base_url).rstrip("/")
     bearer = shlex.quote(f"Authorization: Bearer {secret}")
     if held.row.role == "reader":
-        return f"curl {shlex.quote(f'{url}/v1/usage?period=week')} \\\n  -H {bearer}"
+        return f"curl {shlex.quote(f'{url}/v1/usage/stats?period=week')} \\\n  -H {bearer}"
     account = visit.gateway.directory.book.named.get(held.row.name)
     may = [] if account is None else names(visit.gateway.services.live(), account)
     may += [name for name in held.terms.models if not name.endswith("*")]
@@ -169,6 +177,7 @@ async def _rotate(visit: Visit, form: Form) -> Shown:
             "href": address(name),
             "curl": example(visit, held, secret),
             "said_first": f"The key {name} has a new secret",
+            "ended": held.status(visit.now) == "expired",
             "old_until": visit.now + overlap_s,
         },
     )
@@ -207,7 +216,7 @@ async def _one(
 ) -> View:
     """Return a key's page. `fault`: of the form called `at`, which has what was typed."""
     store, row = visit.gateway.store, held.row
-    spent = (await spending(store.reports, "key", now=visit.now, name=row.name)).of(row.name)
+    spent = (await spending(store.reports, "key", now=visit.now, among=(row.name,))).of(row.name)
     account = _account(visit, held)
     entries = await store.audit.rows(limit=AUDITED, about=("key.", row.name))
     form = form or {}
@@ -215,6 +224,7 @@ async def _one(
         **known(visit),
         "held": held,
         "status": held.status(visit.now),
+        "ends": partial(ends, row),
         "spent": spent,
         "plot": plot(spent),
         "last_at": last_used(await store.requests.latest([row.name]), row.name, spent),
@@ -294,11 +304,13 @@ def _terms(raw: bytes) -> Terms:
 async def _levels(visit: Visit, account: Account) -> list[Level]:
     """Return how the limits of a key, its team and user stand now."""
     found = await visit.gateway.services.limits.look(account)
-    inside: dict[str, int] = {}
-    if any(rule.what == "parallel" for rule, _ in found):
-        for one in await visit.gateway.store.requests.live():
-            for kind, name in (("key", one.row.key), ("team", one.row.team), ("user", one.row.user)):
-                inside[f"{kind}:{name}:parallel"] = inside.get(f"{kind}:{name}:parallel", 0) + 1
+    of: dict[Whose, str] = {"key": account.name, "team": account.team, "user": account.user}
+    limited = {rule.name for rule, _ in found if rule.what == "parallel"}
+    inside = {
+        rule: await visit.gateway.store.requests.live_of(whose, name)
+        for whose, name in of.items()
+        if (rule := f"{whose}:{name}:parallel") in limited
+    }
     return [_level(rule, taken, inside.get(rule.name, 0)) for rule, taken in found]
 
 
@@ -312,9 +324,9 @@ def _level(rule: Rule, taken: Taken | None, inside: int) -> Level:
 
 PAGES = (
     Page("/admin/keys/{name:path}", _show),
-    Action("/admin/keys/{name}", _change),
-    Action("/admin/keys/{name}/rotate", _rotate),
-    Action("/admin/keys/{name}/revoke", _revoke),
+    Action("/admin/keys/{name:path}/rotate", _rotate),
+    Action("/admin/keys/{name:path}/revoke", _revoke),
     Action("/admin/keys/{name:path}/budgets", _put_budget),
     Action("/admin/keys/{name:path}/budgets/remove", _remove_budget),
+    Action("/admin/keys/{name:path}", _change),  # the last: a path takes slashes
 )

@@ -6,6 +6,7 @@ A new key's secret is in the answer to that form, once. What one key is and does
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -14,17 +15,34 @@ import msgspec
 from dragoman.accounts.figures import Cell, cell, iso, usd
 from dragoman.accounts.issuing import Draft, Held, Status
 from dragoman.accounts.reports import check_names, one_of
-from dragoman.accounts.spending import Spent, spending
+from dragoman.accounts.spending import Spent, of_month, spending
 from dragoman.accounts.terms import LimitTerms
 from dragoman.core.failure import Failure
 from dragoman.server.dashboard import caps, typed
-from dragoman.server.dashboard.key import FIELDS, MONEY, ROLES, address, example, known, last_used, role_of
+from dragoman.server.dashboard.key import (
+    FIELDS,
+    KNOWN,
+    MONEY,
+    ROLES,
+    address,
+    example,
+    known,
+    last_used,
+    role_of,
+)
 from dragoman.server.dashboard.visit import Action, Form, Page, Shown, View, Visit
 from dragoman.server.dashboard.words import short
 from dragoman.server.tables import in_csv, split
+from dragoman.store.reports import Sums
 
 SHOWN = 50
 """Keys of one page."""
+
+NOTHING = Sums()
+"""What somebody spent who is not among those who spent anything."""
+
+CHOICES = 100
+"""Teams or users that are chosen from; more are typed, and the first of them offered."""
 
 STATUSES: tuple[str, ...] = (*get_args(Status), "all")
 SORTS = ("name", "spend", "created")
@@ -78,40 +96,34 @@ async def _list(visit: Visit) -> Shown:
     if query.get("new"):
         chosen = {name: query[name] for name in PREFILLED if name in query}
         return await _new(visit, {"role": "member", "period": "month", **chosen})
-    found = await visit.issuing.keys()
-    spent = await spending(visit.gateway.store.reports, "key", now=visit.now)
-    chosen_ = [held for held in found if _wanted(held, query, visit.now)]
-    lines = [
-        Line(
-            held,
-            held.status(visit.now),
-            spent.of(held.row.name),
-            address(held.row.name),
-            limits(held.terms.limits),
-        )
-        for held in chosen_
-    ]
-    lines = _ordered(lines, one_of("sort", query.get("sort", "name"), SORTS))
+    order = one_of("sort", query.get("sort", "name"), SORTS)
+    found = await visit.issuing.known()
+    month: Mapping[str, Sums] = {}
+    if csv or order == "spend":  # else what the others spent is not even read
+        month = await of_month(visit.gateway.store.reports, "key", now=visit.now)
+    wanted, revoked = await to_thread(_sifted, found, query, order, month=month, now=visit.now)
     if csv:
-        return in_csv(_table(lines), "keys")
-    names = [line.held.row.name for line in lines]
+        return in_csv(await to_thread(_table, wanted, month, visit.now), "keys")
+    names = [held.row.name for held in wanted]
     begin = names.index(query["after"]) + 1 if query.get("after") in names else 0
-    page = await _filled(visit, lines[begin : begin + SHOWN])
+    page = await _filled(visit, wanted[begin : begin + SHOWN])
     book = visit.gateway.directory.book
     return View(
         "keys.html",
         {
             "lines": page,
-            "count": len(lines),
+            "count": len(wanted),
             "every": len(found),
-            "revoked": sum(held.row.revoked_at is not None for held in found),
+            "revoked": revoked,
             "filters": query,
             "teams": sorted(name for kind, name in book.groups if kind == "team"),
             "users": sorted(name for kind, name in book.groups if kind == "user"),
+            "choices": CHOICES,
+            "offered": KNOWN,
             "roles": [role for role, _ in ROLES],
             "statuses": STATUSES,
             "sorts": SORTS,
-            "after": page[-1].held.row.name if begin + SHOWN < len(lines) else "",
+            "after": page[-1].held.row.name if begin + SHOWN < len(wanted) else "",
             "begun": begin > 0,
         },
     )
@@ -149,6 +161,7 @@ async def _create(visit: Visit, form: Form) -> Shown:
             "href": address(held.row.name),
             "curl": example(visit, held, secret),
             "said_first": said,
+            "ended": False,
             "old_until": None,
         },
     )
@@ -183,50 +196,69 @@ def _wanted(held: Held, query: Mapping[str, str], now: float) -> bool:
     )
 
 
-def _ordered(lines: Sequence[Line], order: str) -> list[Line]:
-    def place(line: Line) -> tuple[float, str]:
-        row = line.held.row
-        return {"spend": -float(line.spent.month.cost_micros), "created": -row.created_at}.get(
-            order, 0.0
-        ), row.name
-
-    return sorted(lines, key=place)
+def _sifted(
+    found: Sequence[Held], query: Mapping[str, str], order: str, *, month: Mapping[str, Sums], now: float
+) -> tuple[list[Held], int]:
+    """Return the keys that meet the filters, in order, and how many revoked ones would; in a thread."""
+    revoked = sum(_wanted(held, {**query, "status": "revoked"}, now) for held in found)
+    return _ordered([held for held in found if _wanted(held, query, now)], order, month), revoked
 
 
-async def _filled(visit: Visit, lines: Sequence[Line]) -> list[Line]:
-    """Return the lines of one page with what the store is asked for."""
-    names = [line.held.row.name for line in lines]
+def _ordered(found: Sequence[Held], order: str, month: Mapping[str, Sums]) -> list[Held]:
+    def place(held: Held) -> tuple[float, str]:
+        row = held.row
+        if order == "spend":
+            return -float(month.get(row.name, NOTHING).cost_micros), row.name
+        return -row.created_at if order == "created" else 0.0, row.name
+
+    return sorted(found, key=place)
+
+
+async def _filled(visit: Visit, found: Sequence[Held]) -> list[Line]:
+    """Return the keys of one page with what the store is asked for."""
+    names, store = [held.row.name for held in found], visit.gateway.store
     every = await caps.of_each(visit, "key", names)
-    latest = await visit.gateway.store.requests.latest(names)
+    latest = await store.requests.latest(names)
+    spent = await spending(store.reports, "key", now=visit.now, among=names)
 
-    def filled(line: Line, own: Sequence[caps.Cap]) -> Line:
-        last = last_used(latest, line.held.row.name, line.spent)
-        return msgspec.structs.replace(line, cap=caps.worst(own), caps=len(own), last_at=last)
+    def filled(held: Held) -> Line:
+        name, own = held.row.name, spent.of(held.row.name)
+        return Line(
+            held,
+            held.status(visit.now),
+            own,
+            address(name),
+            limits(held.terms.limits),
+            cap=caps.worst(every[name]),
+            caps=len(every[name]),
+            last_at=last_used(latest, name, own),
+        )
 
-    return [filled(line, every[name]) for line, name in zip(lines, names, strict=True)]
+    return [filled(held) for held in found]
 
 
-def _table(lines: Sequence[Line]) -> str:
-    return "\r\n".join([",".join(COLUMNS), *(",".join(map(cell, _cells(line))) for line in lines), ""])
+def _table(found: Sequence[Held], month: Mapping[str, Sums], now: float) -> str:
+    rows = (_cells(held, month.get(held.row.name, NOTHING), now) for held in found)
+    return "\r\n".join([",".join(COLUMNS), *(",".join(map(cell, row)) for row in rows), ""])
 
 
-def _cells(line: Line) -> tuple[Cell, ...]:
+def _cells(held: Held, month: Sums, now: float) -> tuple[Cell, ...]:
     """Return what :data:`COLUMNS` say of a key."""
-    row, month = line.held.row, line.spent.month
+    row = held.row
     return (
         row.name,
-        line.status,
+        held.status(now),
         row.role,
         row.team,
         row.user,
-        line.held.terms.description,
-        iso(row.created_at) if line.held.origin == "store" else None,
+        held.terms.description,
+        iso(row.created_at) if held.origin == "store" else None,
         None if row.expires_at is None else iso(row.expires_at),
         month.requests,
         month.tokens,
         usd(month.cost),
-        line.limits,
-        line.held.origin,
+        limits(held.terms.limits),
+        held.origin,
     )
 
 

@@ -147,14 +147,15 @@ async def _figures(visit: Visit, period: str) -> dict[str, Any]:
 
 async def _live(visit: Visit) -> dict[str, Any]:
     """Return what is under way, the oldest first, and what began last where that leaves room."""
-    running = await streams(Asking(visit.gateway, visit.account, visit.request))
+    going = await streams(Asking(visit.gateway, visit.account, visit.request), limit=SHOWN)
+    running = going.oldest
     latest: list[ExchangeRow] = []
     if len(running) < SHOWN:
         page = await visit.gateway.store.requests.page(Filters(), limit=SHOWN + len(running), count=False)
         latest = [row for row in page.rows if row.state != "reserved"]
     return {
-        "running": running[:SHOWN],
-        "more_running": max(0, len(running) - SHOWN),
+        "running": running,
+        "more_running": going.total - len(running),
         "latest": [(row, figure("tokens", row)) for row in latest[: SHOWN - len(running)]],
     }
 
@@ -183,7 +184,7 @@ async def _top(visit: Visit, period: str, since: float, by: str) -> Tops:
             group.name or f"no {by}",
             group.sums,
             group.sums.cost_micros / most if most else 0.0,
-            tuple(point.sums.cost_micros for point in group.points),
+            tuple(point.sums.cost for point in group.points),
             link(USAGE, {**told, "group_by": other, by: group.name or "-"}),
         )
         for group in found.groups

@@ -33,6 +33,15 @@ class Stop(NamedTuple):
     icon: str
 
 
+class List(NamedTuple):
+    """A list of what has pages of its own."""
+
+    path: str
+    name: str
+
+
+LISTS = ("requests", "keys", "teams", "users", "budgets", "models", "providers", "routes", "templates")
+
 RAIL = (
     Stop("/admin", "Overview", "overview"),
     Stop("/admin/requests", "Requests", "requests"),
@@ -68,3 +77,9 @@ PAGES: tuple[Page | Action, ...] = (
     *audit.PAGES,
     *settings.PAGES,
 )
+
+
+def above(path: str) -> List | None:
+    """Return the list that a page below it belongs to, whether there is such a page or not; None: to none."""
+    found = (List(f"/admin/{name}", name) for name in LISTS)
+    return next((one for one in found if path.startswith(f"{one.path}/")), None)

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dragoman.server.dashboard import drawings, words
+from dragoman.server.dashboard.changes import changes
 from dragoman.store.aside import aside
 
 
@@ -40,6 +41,7 @@ class Renderer:
             "waterfall": drawings.waterfall,
             "ago": words.ago,
             "change": words.change,
+            "changes": changes,
         }
         self._environment.filters |= {
             "money": words.money,

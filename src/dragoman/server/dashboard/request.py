@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dragoman.accounts.costing import BOOKED, FEE, CostLine
+from dragoman.accounts.course import Span
 from dragoman.accounts.logged import counted
 from dragoman.accounts.reports import check_names, one_of
-from dragoman.accounts.requests import Progress, Told
+from dragoman.accounts.requests import Told
 from dragoman.core.failure import Failure
 from dragoman.server.admin.access import Asking
-from dragoman.server.admin.requests import drawer, streams
+from dragoman.server.admin.requests import drawer, progress
 from dragoman.server.dashboard import words
 from dragoman.server.dashboard.visit import Page, View, Visit
 from dragoman.store.ledger import AttemptRow, ExchangeRow
@@ -93,18 +95,11 @@ async def _one(visit: Visit) -> View:
     part = one_of("part", visit.query.get("part", "drawer"), ("drawer", "body"))
     asking = Asking(visit.gateway, visit.account, visit.request)
     told = await drawer(asking, visit.named("id"))
-    progress = await _progress(asking, told.row)
-    facts = {**facts_of(told, now=visit.now), "progress": progress}
+    so_far = progress(visit.gateway, told.row.id) if told.row.state == "reserved" else None
+    facts = {**facts_of(told, now=visit.now), "progress": so_far}
     if not visit.partial:
         return View("request.html", facts)
     return View("request_body.html" if part == "body" else "request_drawer.html", facts)
-
-
-async def _progress(asking: Asking, row: ExchangeRow) -> Progress | None:
-    """Return how far a request has come; None: it has ended, or another process serves it."""
-    if row.state != "reserved":
-        return None
-    return next((one.progress for one in await streams(asking) if one.live.row.id == row.id), None)
 
 
 def facts_of(told: Told, *, now: float) -> dict[str, Any]:
@@ -126,10 +121,23 @@ def facts_of(told: Told, *, now: float) -> dict[str, Any]:
         "meters": METERS,
         "counted": COUNTED.get(row.counted, ""),
         "tokens_of": counted,
+        "first_of": partial(first_of, row, told.spans),
         "exact": exact,
         "rate": rate,
         "passed": passed,
     }
+
+
+def first_of(row: ExchangeRow, spans: Sequence[Span], attempt: AttemptRow) -> float | None:
+    """Return the milliseconds an attempt took to its first content; None: there was none.
+
+    The ledger counts them from the request's beginning, as its client does.
+    """
+    if attempt.first_event_ms is None:
+        return None
+    own = (one.start_ms for one in spans if one.name == "attempt" and one.attempt == attempt.number)
+    began = next(own, (attempt.opened_at - row.opened_at) * 1000)
+    return max(0.0, attempt.first_event_ms - began)
 
 
 def target_of(row: ExchangeRow, attempts: Sequence[AttemptRow]) -> str:

@@ -20,9 +20,10 @@ from dragoman.accounts.requests import COSTS, FLAGS, NAMES, QUERY, Asked, Runnin
 from dragoman.core.failure import Failure, Kind
 from dragoman.core.usage import Usage
 from dragoman.server.admin.access import Asking
-from dragoman.server.admin.requests import in_table, streams
+from dragoman.server.admin.requests import in_table, streaming
 from dragoman.server.dashboard import words
 from dragoman.server.dashboard.address import Address
+from dragoman.server.dashboard.key import KNOWN
 from dragoman.server.dashboard.overview import first_request
 from dragoman.server.dashboard.visit import Page, Shown, View, Visit
 from dragoman.server.tables import split
@@ -177,11 +178,7 @@ def beyond(order: Order, after: str, turned: Order) -> str:
 async def _told(visit: Visit, at: Address, asked: Asked, paged: Paged) -> dict[str, Any]:
     """Return what the table is filled in with."""
     found, store = paged.found, visit.gateway.store
-    going: dict[str, Running] = {}
-    if any(row.state == "reserved" for row in found.rows):
-        going = {
-            one.live.row.id: one for one in await streams(Asking(visit.gateway, visit.account, visit.request))
-        }
+    going = await streaming(Asking(visit.gateway, visit.account, visit.request), found.rows)
     filtered = any(name in at.query for name in FILTERS) or at.query.get("period", "all") != "all"
     never = (
         not (found.rows or filtered or paged.on) and paged.begins and await store.reports.first(None) is None
@@ -249,9 +246,9 @@ def _form(visit: Visit, at: Address) -> dict[str, Any]:
     query = at.query
     live, book = visit.gateway.services.live(), visit.gateway.directory.book
     known: dict[str, Sequence[str]] = {
-        "key": sorted(book.keys),
-        "team": sorted(name for kind, name in book.groups if kind == "team"),
-        "user": sorted(name for kind, name in book.groups if kind == "user"),
+        "key": sorted(book.keys)[:KNOWN],
+        "team": sorted(name for kind, name in book.groups if kind == "team")[:KNOWN],
+        "user": sorted(name for kind, name in book.groups if kind == "user")[:KNOWN],
         "provider": sorted(name for name, row in live.providers.items() if row.ready),
         "route": sorted(live.table.routes),
         "state": ("live", *STATES[1:]),

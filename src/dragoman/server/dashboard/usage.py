@@ -102,7 +102,8 @@ async def _show(visit: Visit) -> Shown:
     try:
         chosen = await _chosen(visit)
         if chosen.table:
-            return in_csv(figures.csv_of(await explored(store.reports, chosen.asked, fine=True)), "usage")
+            told = await explored(store.reports, chosen.asked, fine=True)
+            return in_csv(await to_thread(figures.csv_of, told), "usage")
         found, lost, worthy = await gather(
             explored(store.reports, chosen.asked, fine=not chosen.measure.adds),
             losses(store.reports, {**_span_of(chosen.asked), "limit": str(LOST)}, now=visit.now),
@@ -256,7 +257,7 @@ def _named(by: Dimension | None, name: str | None) -> str:
 def day_of(text: str) -> str:
     """Return the day that a parameter of the address means, for a field of dates; "": it means none."""
     try:
-        return datetime.fromtimestamp(instant("from", text), UTC).date().isoformat()
+        return figures.iso(instant("from", text))[: len("2026-11-01")]
     except Failure:
         return ""
 

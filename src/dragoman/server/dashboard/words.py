@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 
 UNKNOWN, NONE = "unknown", "\u2013"
 
+MINUS = "\u2212"
+"""What stands before figures below zero: as wide as a plus, and no hyphen that a line may end with."""
+
 
 def money(micros: float | None) -> str:
     """Return micro-dollars as ``$12.40`` or ``$0.00213``: two digits are not zero, however little it is."""
@@ -17,7 +20,7 @@ def money(micros: float | None) -> str:
         return UNKNOWN
     if micros == 0:
         return "$0"
-    sign, usd = "-" if micros < 0 else "", abs(micros) / 1_000_000
+    sign, usd = MINUS if micros < 0 else "", abs(micros) / 1_000_000
     if usd < 0.000001:
         return f"{sign}<$0.000001"
     if usd >= 1:
@@ -29,12 +32,12 @@ def money(micros: float | None) -> str:
 
 def exact_money(micros: int | None) -> str:
     """Return micro-dollars with all six digits: ``$0.001234``."""
-    return UNKNOWN if micros is None else f"{'-' if micros < 0 else ''}${abs(micros) / 1_000_000:,.6f}"
+    return UNKNOWN if micros is None else f"{MINUS if micros < 0 else ''}${abs(micros) / 1_000_000:,.6f}"
 
 
 def count(number: float | None) -> str:
     """Return a count with its thousands apart: ``12,345``."""
-    return UNKNOWN if number is None else f"{round(number):,}"
+    return UNKNOWN if number is None else _signed(f"{round(number):,}")
 
 
 def short(number: float | None) -> str:
@@ -44,8 +47,8 @@ def short(number: float | None) -> str:
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         few = number / size
         if abs(few) >= 0.9995:
-            return f"{few:.3g}{unit}" if abs(few) < 999.5 else f"{few:,.0f}{unit}"
-    return f"{round(number):,}"
+            return _signed(f"{few:.3g}{unit}" if abs(few) < 999.5 else f"{few:,.0f}{unit}")
+    return count(number)
 
 
 def duration(ms: float | None) -> str:
@@ -67,8 +70,8 @@ def percent(share: float | None) -> str:
     if share is None:
         return NONE
     if 0 < abs(share) < 0.0005:
-        return "<0.1 %"
-    return f"{share * 100:.{0 if abs(share) >= 0.0995 else 1}f} %"
+        return f"{MINUS if share < 0 else ''}<0.1 %"
+    return _signed(f"{share * 100:.{0 if abs(share) >= 0.0995 else 1}f} %")
 
 
 def change(now: float | None, before: float | None) -> str:
@@ -77,7 +80,12 @@ def change(now: float | None, before: float | None) -> str:
         return NONE
     if not before:
         return "new"
-    return f"{(now - before) / abs(before) * 100:+,.0f} %"
+    told = f"{(now - before) / abs(before) * 100:+,.0f} %"
+    return "+0 %" if told == "-0 %" else _signed(told)
+
+
+def _signed(figure: str) -> str:
+    return figure.replace("-", MINUS, 1) if figure.startswith("-") else figure
 
 
 def iso(at: float) -> str:

@@ -250,9 +250,10 @@ class LiveRequest(Struct):
 
 
 class LiveRequests(Struct):
-    """The requests under way, the oldest first. ``now``: Unix seconds."""
+    """The requests under way, the oldest first. ``now``: Unix seconds; ``total``: how many there are."""
 
     now: float
+    total: int
     live: list[LiveRequest]
 
 
@@ -330,8 +331,8 @@ OPERATIONS: Operations = {
     ),
     "GET /admin/live": _page(
         "Requests under way",
-        "Return the requests under way in every process that shares the store, the oldest first; a thousand "
-        "at most.",
+        "Return the requests under way in every process that shares the store, the oldest first: a thousand "
+        "at most, and how many there are in all.",
         LiveRequests,
     ),
     "GET /v1/requests": _page(

@@ -24,6 +24,10 @@ _KEY = names(KeyRow.__struct_fields__)
 _SECRET = names(SecretRow.__struct_fields__)
 _GROUP = names(GroupRow.__struct_fields__)
 # Names of our own, no values, in all of these.
+_ONE = f"select {_KEY} from key where name = $1"  # noqa: S608
+_OF_ONE = f"""
+    select {_SECRET} from secret where key = $1 order by created_at, digest collate "C"
+"""  # noqa: S608
 _ADD = f"insert into key ({_KEY}) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing"  # noqa: S608
 _ADD_SECRET = f"insert into secret ({_SECRET}) values ($1, $2, $3, $4, $5)"  # noqa: S608
 _CHANGE = """
@@ -59,15 +63,21 @@ class PostgresKeys:
         """Return a number that is another one after any change to keys, groups, budgets or prices."""
         return int((await self._pool.fetch("select version from directory"))[0][0])
 
-    async def keys(self) -> list[KeyRow]:
-        """Return every key, revoked or not, by name."""
-        rows = await self._pool.fetch(f'select {_KEY} from key order by name collate "C"')  # noqa: S608
+    async def keys(self, name: str | None = None) -> list[KeyRow]:
+        """Return every key, revoked or not, by name; with `name` the one called so, if there is one."""
+        if name is None:
+            rows = await self._pool.fetch(f'select {_KEY} from key order by name collate "C"')  # noqa: S608
+        else:
+            rows = await self._pool.fetch(_ONE, name)
         return [KeyRow(**dict(zip(KeyRow.__struct_fields__, row, strict=True))) for row in rows]
 
-    async def secrets(self) -> list[SecretRow]:
-        """Return every secret of every key."""
-        order = 'key collate "C", created_at, digest collate "C"'
-        rows = await self._pool.fetch(f"select {_SECRET} from secret order by {order}")  # noqa: S608
+    async def secrets(self, key: str | None = None) -> list[SecretRow]:
+        """Return every secret of every key, or of the one that is called so."""
+        if key is None:
+            order = 'key collate "C", created_at, digest collate "C"'
+            rows = await self._pool.fetch(f"select {_SECRET} from secret order by {order}")  # noqa: S608
+        else:
+            rows = await self._pool.fetch(_OF_ONE, key)
         return [SecretRow(*row) for row in rows]
 
     async def groups(self) -> list[GroupRow]:

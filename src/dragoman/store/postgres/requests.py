@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Sequence
+from typing import Any
 
 from dragoman.store.ledger import AttemptRow
-from dragoman.store.looking import MOST_LIVE, MOST_NAMED, MOST_RESERVED, page
+from dragoman.store.looking import MOST_NAMED, MOST_RESERVED, page
 from dragoman.store.postgres import rows as columns
 from dragoman.store.postgres.database import Connection
 from dragoman.store.postgres.pool import Pool
 from dragoman.store.reports import Reports
-from dragoman.store.requests import COUNTING, Ended, Filters, Found, Live, Order, Page, Spot
+from dragoman.store.requests import (
+    COUNTING,
+    Ended,
+    Filters,
+    Found,
+    Live,
+    Order,
+    Page,
+    Spot,
+    UnderWay,
+    Whose,
+)
 from dragoman.store.stretches import TOKENS, Look, Looked, Stretch, Tongue, look_through
 
 TONGUE = Tongue(mark="$", place="place")
 
 _COLUMNS = columns.names(columns.EXCHANGE)
 _LIVE = f"""
+    select {_COLUMNS}, held_micros from (select * from exchange where state = 'reserved' offset 0) as going
+    order by opened_at, place limit $1
+"""  # noqa: S608  names of our own, no values; `offset 0`: else all rows may be gone through in order, for the first
+_LIVE_AMONG = f"""
     select {_COLUMNS}, held_micros from exchange
-    where state = 'reserved' order by opened_at, place limit {MOST_LIVE}
-"""  # noqa: S608  names of our own, no values
+    where id = any($1) and state = 'reserved' order by opened_at, place
+"""  # noqa: S608  as above
+_COUNT = "select count(*) from exchange where state = 'reserved'"
 _TRIED = f"""
     select {columns.names(columns.ATTEMPT)} from attempt
     where exchange_id = any($1) order by exchange_id, number
@@ -47,6 +65,10 @@ _CALLED = f"""
         (select id from exchange where request_id = $1 and request_id <> id
          order by opened_at desc limit {MOST_NAMED}))
 """  # noqa: S608  as above
+
+
+Rows = list[Any]
+"""Rows as the driver gives them. What is made of them is made in a thread: there may be thousands."""
 
 
 class PostgresRequests:
@@ -77,17 +99,29 @@ class PostgresRequests:
         """Return when the newest exchange of each key began, in Unix seconds, of those that have any."""
         return {key: at for key, at in await self._pool.fetch(_LATEST, [*keys]) if at is not None}
 
-    async def live(self) -> list[Live]:
-        """Return the exchanges under way in every process, the oldest first."""
+    async def live(self, *, limit: int) -> UnderWay:
+        """Return the exchanges under way in every process: the oldest, and how many there are."""
 
-        async def act(connection: Connection) -> list[Live]:
-            found = [tuple(row) for row in await connection.fetch(_LIVE)]
-            tried: dict[str, list[AttemptRow]] = {}
-            for row in await connection.fetch(_TRIED, [row[0] for row in found]):
-                tried.setdefault(row[0], []).append(columns.attempt(row))
-            return [Live(columns.exchange(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in found]
+        async def act(connection: Connection) -> tuple[int, Rows, Rows]:
+            ((total,),) = await connection.fetch(_COUNT)
+            return total, *await _tried(connection, _LIVE, limit)
 
-        return await self._pool.read(act)
+        total, rows, tried = await self._pool.read(act)
+        return UnderWay(tuple(await to_thread(_live, rows, tried)), total)
+
+    async def live_among(self, ids: Sequence[str]) -> list[Live]:
+        """Return those of these exchanges that are under way, the oldest first."""
+
+        async def act(connection: Connection) -> tuple[Rows, Rows]:
+            return await _tried(connection, _LIVE_AMONG, [*ids])
+
+        return await to_thread(_live, *await self._pool.read(act))
+
+    async def live_of(self, whose: Whose, name: str) -> int:
+        """Return how many exchanges of a key, a team or a user are under way in every process."""
+        found = await self._pool.fetch(f"{_COUNT} and {columns.names([whose])} = $1", name)
+        count: int = found[0][0]
+        return count
 
     async def spots(self, since: float, *, limit: int) -> list[Spot]:
         """Return where the rows are that began then or later, in order; of too many the newest."""
@@ -99,7 +133,7 @@ class PostgresRequests:
 
     async def ended(self, since: float, *, limit: int) -> list[Ended]:
         """Return those that began then or later and have ended, the newest first."""
-        return [Ended(*row) for row in await self._pool.fetch(_ENDED, since, COUNTING, limit)]
+        return await to_thread(_ended, await self._pool.fetch(_ENDED, since, COUNTING, limit))
 
     async def ends(self) -> Stretch | None:
         """Return when the first that has ended began, and just after the last; None: there is none."""
@@ -137,5 +171,26 @@ class PostgresRequests:
             select {_COLUMNS}, opened_at as at, place from exchange where {where}
             order by exchange.opened_at, place {limit}
         """  # noqa: S608  as above
-        found = [tuple(row) for row in await self._pool.fetch(query, *values)]
-        return [Found(Spot(*row[-2:]), columns.exchange(row[:-2])) for row in found]
+        return await to_thread(_found, await self._pool.fetch(query, *values))
+
+
+async def _tried(connection: Connection, query: str, value: object) -> tuple[Rows, Rows]:
+    """Return the exchanges that a query of one value finds, and their attempts."""
+    found = await connection.fetch(query, value)
+    return found, await connection.fetch(_TRIED, [row["id"] for row in found])
+
+
+def _live(rows: Rows, attempts: Rows) -> list[Live]:
+    tried: dict[str, list[AttemptRow]] = {}
+    for one in attempts:
+        tried.setdefault(one[0], []).append(columns.attempt(one))
+    found = map(tuple, rows)
+    return [Live(columns.exchange(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in found]
+
+
+def _ended(rows: Rows) -> list[Ended]:
+    return [Ended(*row) for row in rows]
+
+
+def _found(rows: Rows) -> list[Found]:
+    return [Found(Spot(*row[-2:]), columns.exchange(row[:-2])) for row in map(tuple, rows)]

@@ -24,6 +24,8 @@ _KEY = ", ".join(KeyRow.__struct_fields__)
 _SECRET = ", ".join(SecretRow.__struct_fields__)
 _GROUP = ", ".join(GroupRow.__struct_fields__)
 # Names of our own, no values, in all of these.
+_ONE = f"select {_KEY} from key where name = ?"  # noqa: S608
+_OF_ONE = f"select {_SECRET} from secret where key = ?"  # noqa: S608
 _ADD = f"insert into key ({_KEY}) values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing"  # noqa: S608
 _ADD_SECRET = f"insert into secret ({_SECRET}) values (?, ?, ?, ?, ?)"  # noqa: S608
 _CHANGE = """
@@ -62,13 +64,17 @@ class SqliteKeys:
         """Return a number that is another one after any change to keys, groups, budgets or prices."""
         return int((await self._read("select version from directory", ()))[0][0])
 
-    async def keys(self) -> list[KeyRow]:
-        """Return every key, revoked or not, by name."""
+    async def keys(self, name: str | None = None) -> list[KeyRow]:
+        """Return every key, revoked or not, by name; with `name` the one called so, if there is one."""
+        if name is not None:
+            return _keys(await self._read(_ONE, (name,)))
         rows = await self._read(f"select {_KEY} from key order by name", ())  # noqa: S608  as above
         return await to_thread(_keys, rows)
 
-    async def secrets(self) -> list[SecretRow]:
-        """Return every secret of every key."""
+    async def secrets(self, key: str | None = None) -> list[SecretRow]:
+        """Return every secret of every key, or of the one that is called so."""
+        if key is not None:
+            return _secrets(await self._read(_OF_ONE, (key,)))
         rows = await self._read(f"select {_SECRET} from secret", ())  # noqa: S608  as above
         return await to_thread(_secrets, rows)
 

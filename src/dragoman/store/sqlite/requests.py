@@ -9,9 +9,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from dragoman.store.ledger import AttemptRow
-from dragoman.store.looking import MOST_LIVE, MOST_NAMED, MOST_RESERVED, page
+from dragoman.store.looking import MOST_NAMED, MOST_RESERVED, page
 from dragoman.store.reports import Reports
-from dragoman.store.requests import COUNTING, Ended, Filters, Found, Live, Order, Page, Spot
+from dragoman.store.requests import (
+    COUNTING,
+    Ended,
+    Filters,
+    Found,
+    Live,
+    Order,
+    Page,
+    Spot,
+    UnderWay,
+    Whose,
+)
 from dragoman.store.sqlite.reports import Run
 from dragoman.store.sqlite.rows import ATTEMPT, EXCHANGE, attempt_of, exchange_of
 from dragoman.store.stretches import TOKENS, Look, Looked, Stretch, Tongue, look_through
@@ -24,8 +35,13 @@ _RESERVED = "indexed by exchange_reserved"
 
 _LIVE = f"""
     select {_COLUMNS}, held_micros from exchange {_RESERVED}
-    where state = 'reserved' order by opened_at, rowid limit {MOST_LIVE}
+    where state = 'reserved' order by opened_at, rowid limit ?
 """  # noqa: S608  names of our own, no values
+_LIVE_AMONG = f"""
+    select {_COLUMNS}, held_micros from exchange
+    where id in (select value from json_each(?)) and state = 'reserved' order by opened_at, rowid
+"""  # noqa: S608  as above
+_COUNT = f"select count(*) from exchange {_RESERVED} where state = 'reserved'"  # noqa: S608  as above
 _TRIED = f"""
     select {", ".join(ATTEMPT)} from attempt
     where exchange_id in (select value from json_each(?)) order by exchange_id, number
@@ -81,17 +97,23 @@ class SqliteRequests:
         """Return when the newest exchange of each key began, in Unix seconds, of those that have any."""
         return {key: at for key, at in await self._fetched(_LATEST, (_listed(keys),)) if at is not None}
 
-    async def live(self) -> list[Live]:
-        """Return the exchanges under way in every process, the oldest first."""
+    async def live(self, *, limit: int) -> UnderWay:
+        """Return the exchanges under way in every process: the oldest, and how many there are."""
 
-        def act(connection: sqlite3.Connection) -> list[Live]:
-            rows = connection.execute(_LIVE).fetchall()
-            tried: dict[str, list[AttemptRow]] = {}
-            for row in connection.execute(_TRIED, (_listed([row[0] for row in rows]),)):
-                tried.setdefault(row[0], []).append(attempt_of(row))
-            return [Live(exchange_of(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in rows]
+        def act(connection: sqlite3.Connection) -> UnderWay:
+            ((total,),) = connection.execute(_COUNT)
+            return UnderWay(tuple(_live(connection, _LIVE, limit)), total)
 
         return await self._seen(act)
+
+    async def live_among(self, ids: Sequence[str]) -> list[Live]:
+        """Return those of these exchanges that are under way, the oldest first."""
+        return await self._seen(lambda connection: _live(connection, _LIVE_AMONG, _listed(ids)))
+
+    async def live_of(self, whose: Whose, name: str) -> int:
+        """Return how many exchanges of a key, a team or a user are under way in every process."""
+        found: list[tuple[int]] = await self._fetched(f"{_COUNT} and {whose} = ?", (name,))
+        return found[0][0]
 
     async def spots(self, since: float, *, limit: int) -> list[Spot]:
         """Return where the rows are that began then or later, in order; of too many the newest."""
@@ -104,9 +126,7 @@ class SqliteRequests:
 
     async def ended(self, since: float, *, limit: int) -> list[Ended]:
         """Return those that began then or later and have ended, the newest first."""
-        rows = await self._fetched(_ENDED, (since, COUNTING, limit))
-        names = Ended.__struct_fields__
-        return [Ended(**dict(zip(names, (*row[:-1], bool(row[-1])), strict=True))) for row in rows]
+        return await self._made(_ended, _ENDED, (since, COUNTING, limit))
 
     async def ends(self) -> Stretch | None:
         """Return when the first that has ended began, and just after the last; None: there is none."""
@@ -143,10 +163,14 @@ class SqliteRequests:
             select {_COLUMNS}, opened_at, rowid from exchange {by} where {where}
             order by opened_at, rowid limit {most}
         """  # noqa: S608  as above
-        return [Found(Spot(*row[-2:]), exchange_of(row[:-2])) for row in await self._fetched(query, values)]
+        return await self._made(_found, query, values)
 
     async def _fetched(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        return await self._seen(lambda connection: connection.execute(query, values).fetchall())
+        return await self._made(tuple, query, values)
+
+    async def _made(self, make: Callable[[Any], T], query: str, values: Sequence[Any]) -> list[T]:
+        """Return what is made of each row, in the thread that reads them: there may be thousands."""
+        return await self._seen(lambda connection: [make(row) for row in connection.execute(query, values)])
 
     async def _seen(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function of the connection, all of it looking at the same instant."""
@@ -160,6 +184,23 @@ class SqliteRequests:
 
         found: T = await self._run(within)
         return found
+
+
+def _live(connection: sqlite3.Connection, query: str, value: object) -> list[Live]:
+    """Return the exchanges that a query of one value finds, each with its attempts."""
+    rows = connection.execute(query, (value,)).fetchall()
+    tried: dict[str, list[AttemptRow]] = {}
+    for row in connection.execute(_TRIED, (_listed([row[0] for row in rows]),)):
+        tried.setdefault(row[0], []).append(attempt_of(row))
+    return [Live(exchange_of(row[:-1]), tuple(tried.get(row[0], ())), row[-1]) for row in rows]
+
+
+def _found(row: Sequence[Any]) -> Found:
+    return Found(Spot(*row[-2:]), exchange_of(row[:-2]))
+
+
+def _ended(row: Sequence[Any]) -> Ended:
+    return Ended(*(*row[:-1], bool(row[-1])))
 
 
 def _listed(values: Sequence[object]) -> str:
