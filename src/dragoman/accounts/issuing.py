@@ -339,7 +339,7 @@ def check_terms(terms: Terms) -> None:
     for name, words in terms.labels.items():
         if NAME.fullmatch(name) is None or len(words) > 256 or not words.isprintable():
             at = f"$.labels.{name}" if NAME.fullmatch(name) else "$.labels"
-            raise invalid(f"this cannot be a label: {NAMED}, and 256 letters for what it says", at)
+            raise invalid(f"a label is a name and up to 256 letters; {NAMED}", at)
     for field in ("models", "routes"):
         for place, word in enumerate(getattr(terms, field)):
             if not word.strip() or len(word) > 256 or "*" in word[:-1] or not word.isprintable():
