@@ -52,15 +52,13 @@ class Later(Mapping[int, int]):
     """A spread that is made when somebody looks into it: of most that is read nobody does.
 
     Args:
-        make: Makes it, when somebody looks first.
-        data: The bytes it is made of, if it is.
+        source: The bytes it is made of, or what makes it, when somebody looks first.
     """
 
-    __slots__ = ("_counts", "_make", "data")
+    __slots__ = ("_counts", "_source")
 
-    def __init__(self, make: Callable[[], dict[int, int]], data: bytes | None = None) -> None:
-        self._make = make
-        self.data = data
+    def __init__(self, source: bytes | Callable[[], dict[int, int]]) -> None:
+        self._source = source
         self._counts: dict[int, int] | None = None
 
     def __getitem__(self, place: int) -> int:
@@ -81,17 +79,26 @@ class Later(Mapping[int, int]):
 
         That is all a percentile takes, in half the time of making a spread of it.
         """
-        if self.data is None or self._counts is not None or len(self.data) > SHORT:
+        if (data := self.short) is None:
             return _ordered(self._told())
-        numbers = sorted(_numbers(self.data))
+        numbers = sorted(_numbers(data))
         counts = [(number & _COUNT) - _NONE for number in numbers]
         if min(counts, default=0) < 0:  # what is taken off has to meet what it was added to
             return _ordered(self._told())
         return [number >> _BITS for number in numbers], counts
 
+    @property
+    def short(self) -> bytes | None:
+        """The bytes it is made of, where they are few and nobody has looked into it; None: they are not."""
+        source = self._source
+        if self._counts is not None or not isinstance(source, bytes) or len(source) > SHORT:
+            return None
+        return source
+
     def _told(self) -> dict[int, int]:
         if self._counts is None:
-            self._counts = self._make()
+            source = self._source
+            self._counts = unpacked(source) if isinstance(source, bytes) else source()
         return self._counts
 
 
@@ -129,12 +136,11 @@ def added(*spreads: Counts) -> Counts:
     """Return all of several spreads together."""
 
     def make() -> dict[int, int]:
-        parts = [one.data for one in spreads if isinstance(one, Later) and one.data is not None]
-        if len(parts) == len(spreads):
-            return unpacked(b"".join(parts))
-        found: dict[int, int] = {}
-        for counts in spreads:
-            for place, count in counts.items():
+        # Of short ones all numbers are read at once; long ones are told by themselves as well, mostly.
+        short = [one.short if isinstance(one, Later) else None for one in spreads]
+        found = unpacked(b"".join(data for data in short if data is not None))
+        for counts, data in zip(spreads, short, strict=True):
+            for place, count in counts.items() if data is None else ():
                 found[place] = found.get(place, 0) + count
         return {place: count for place, count in found.items() if count}
 
@@ -164,8 +170,7 @@ def packed(counts: Counts) -> bytes:
 
 def later(*parts: bytes) -> Counts:
     """Return the spread that bytes are, one behind the other; they are read when somebody looks."""
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
-    return Later(lambda: unpacked(data), data)
+    return Later(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
 def unpacked(data: bytes) -> dict[int, int]:
