@@ -27,7 +27,8 @@ ALL = "select name, at, sum(cost_micros) from {} group by 1, 2 having sum(cost_m
 
 async def waits(db: SqliteStore) -> list[tuple[str, int]]:
     """Return what waits to be posted: name, micro-dollars."""
-    return await db._read("select name, cost_micros from asked_entry order by name, number")
+    rows = await db._read("select name, cost_micros from asked_entry order by 1, 2 desc")
+    return [(name, cost) for name, cost in rows]
 
 
 def test_an_exchange_counts_once_in_each_of_its_names(tmp_path: Path) -> None:
