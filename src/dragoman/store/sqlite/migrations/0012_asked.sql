@@ -30,7 +30,7 @@ when new.state <> 'reserved' and ifnull(new.cost_micros, 0) <> 0 begin
 end;
 
 -- What a row was is taken off while it is still that, and what it has become is put on.
-create trigger asked_left before update on exchange
+create trigger asked_left before update of cost_micros, opened_at on exchange
 when old.state <> 'reserved' and ifnull(old.cost_micros, 0) <> 0
     and (new.cost_micros is not old.cost_micros or new.opened_at <> old.opened_at) begin
     insert into asked_entry (at, name, cost_micros)
@@ -42,7 +42,7 @@ when old.state <> 'reserved' and ifnull(old.cost_micros, 0) <> 0
     );
 end;
 
-create trigger asked_changed after update on exchange
+create trigger asked_changed after update of state, cost_micros, opened_at on exchange
 when new.state <> 'reserved' and ifnull(new.cost_micros, 0) <> 0
     and (old.state = 'reserved' or new.cost_micros is not old.cost_micros or new.opened_at <> old.opened_at) begin
     insert into asked_entry (at, name, cost_micros)
